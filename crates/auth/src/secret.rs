@@ -1,0 +1,36 @@
+//! App passwords: random, so that a fast hash is enough and no dictionary helps.
+
+use holm_core::Env;
+
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// A new app password: 28 letters (140 bits) in groups of four.
+pub struct Secret(String);
+
+impl Secret {
+    pub fn random(env: &Env) -> Secret {
+        let bytes: [u8; 28] = env.random();
+        let groups: Vec<String> = bytes.chunks(4).map(|c| c.iter().map(|b| ALPHABET[(*b % 32) as usize] as char).collect()).collect();
+        Secret(groups.join("-"))
+    }
+
+    /// To show once to whoever asked for it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored: BLAKE3 of the letters, hyphens and spaces left out so that they may be typed either way.
+    pub fn hash(text: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("holm 1 app password");
+        for part in text.split(['-', ' ']) {
+            hasher.update(part.as_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

@@ -1,0 +1,324 @@
+//! The only way to a tree. `Gate::admit` turns a proven party into an `Access`, and every read and write asks the
+//! party's grant before it touches the tree, which is private to this crate.
+
+mod tree;
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::journal::{self, Difference, Differences, Op, Paths, Record, Seq};
+use crate::name::{Name, Path};
+use crate::party::{Ability, Party, PersonId};
+use crate::store::content::{Content, ContentWriter, NewContent};
+use crate::tree::apply::Head;
+use crate::tree::change::{Change, Done, Request};
+use crate::tree::condition::Precondition;
+use crate::tree::entry::{self, Entry};
+use crate::tree::lock::{self, Lock};
+use crate::tree::trash::{self, Trashed};
+use crate::tree::version::{self, Version};
+use tree::Tree;
+
+/// Keeps the open trees and lets proven parties in.
+pub struct Gate {
+    host: Arc<Host>,
+    env: Env,
+    trees: Mutex<HashMap<PersonId, Arc<Tree>>>,
+    failed: watch::Sender<bool>,
+}
+
+impl Gate {
+    pub fn new(host: Arc<Host>, env: Env) -> Gate {
+        Gate { host, env, trees: Mutex::default(), failed: watch::Sender::new(false) }
+    }
+
+    pub fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// Turns true when storage failed in a way that forbids further writes: the process should end.
+    pub fn failed(&self) -> watch::Receiver<bool> {
+        self.failed.subscribe()
+    }
+
+    pub fn admit(&self, party: Arc<Party>) -> Result<Access> {
+        let mut trees = self.trees.lock().expect("open trees");
+        let tree = match trees.get(&party.person) {
+            Some(tree) => tree.clone(),
+            None => {
+                let store = self.host.open_store(party.person)?;
+                let tree = Arc::new(Tree::start(store, self.env.clone(), self.failed.clone()));
+                trees.insert(party.person, tree.clone());
+                tree
+            }
+        };
+        Ok(Access { tree, party })
+    }
+
+    /// Closes a person's tree, once nobody uses it, so that it may be removed or moved.
+    pub fn close(&self, person: PersonId) {
+        self.trees.lock().expect("open trees").remove(&person);
+    }
+}
+
+/// A party's handle to a person's tree.
+#[derive(Clone)]
+pub struct Access {
+    tree: Arc<Tree>,
+    party: Arc<Party>,
+}
+
+/// Bytes owned and allowed; a `quota` of 0 is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub used: u64,
+    pub quota: u64,
+}
+
+impl Access {
+    pub fn party(&self) -> &Party {
+        &self.party
+    }
+
+    fn may(&self, ability: Ability, path: &Path) -> Result<()> {
+        if self.party.grant.allows(ability, path) { Ok(()) } else { Err(Error::Denied(ability, path.clone())) }
+    }
+
+    fn store(&self) -> &crate::store::content::Store {
+        &self.tree.store
+    }
+
+    fn person(&self) -> PersonId {
+        self.party.person
+    }
+
+    fn found(&self, tx: &dyn crate::store::catalog::Tx, path: &Path) -> Result<Entry> {
+        entry::find(tx, self.person(), path)?.ok_or_else(|| Error::NotFound(path.clone()))
+    }
+
+    /// What stands at `path`.
+    pub fn stat(&self, path: &Path) -> Result<Entry> {
+        self.may(Ability::Read, path)?;
+        self.store().catalog.reading(|tx| self.found(tx, path))
+    }
+
+    /// A file's entry and content.
+    pub fn open(&self, path: &Path) -> Result<(Entry, Content)> {
+        self.may(Ability::Read, path)?;
+        self.store().catalog.reading(|tx| {
+            let entry = self.found(tx, path)?;
+            if entry.is_folder() {
+                return Err(Error::IsFolder(path.clone()));
+            }
+            let content = self.store().open(tx, entry.content)?;
+            Ok((entry, content))
+        })
+    }
+
+    /// Appends bytes `from..to` of cut content to `out`; at most to the end of one chunk, answering how many came.
+    /// `content` must come from an entry this access has opened.
+    pub fn read_some(&self, content: i64, from: u64, to: u64, out: &mut Vec<u8>) -> Result<u64> {
+        self.store().read_some(content, from, to, out)
+    }
+
+    /// Up to `limit` members of a folder after `after` (a key), in the order of their keys.
+    pub fn list(&self, folder: &Path, id: i64, after: &str, limit: usize) -> Result<Vec<Entry>> {
+        self.may(Ability::Read, folder)?;
+        self.store().catalog.reading(|tx| entry::members(tx, self.person(), id, after, limit))
+    }
+
+    /// Dead properties: (Clark name, value fragment).
+    pub fn props(&self, path: &Path, id: i64) -> Result<Vec<(String, String)>> {
+        self.may(Ability::Read, path)?;
+        self.store().catalog.reading(|tx| crate::tree::prop::list(tx, self.person(), id))
+    }
+
+    /// Whether any lock exists at all; spares listings a question an entry.
+    pub fn any_locks(&self) -> Result<bool> {
+        self.store().catalog.reading(|tx| lock::any(tx, self.person()))
+    }
+
+    /// Live locks that cover `path`, each with the path it was taken on.
+    pub fn locks(&self, path: &Path) -> Result<Vec<(Lock, Path)>> {
+        self.may(Ability::Read, path)?;
+        let now = self.tree.env.now();
+        self.store().catalog.reading(|tx| {
+            let chain = entry::chain(tx, self.person(), path)?;
+            let mapped = chain.len() == path.names().len() + 1;
+            let locks = lock::covering(tx, self.person(), now, &chain, mapped)?;
+            locks
+                .into_iter()
+                .map(|l| Ok((entry::path_of(tx, self.person(), l.entry)?.unwrap_or_else(Path::root), l)))
+                .map(|r: Result<_>| r.map(|(p, l)| (l, p)))
+                .collect()
+        })
+    }
+
+    /// Whether the conditions of a read hold now.
+    pub fn check(&self, path: &Path, precondition: &Precondition) -> Result<()> {
+        self.may(Ability::Read, path)?;
+        let now = self.tree.env.now();
+        self.store().catalog.reading(|tx| {
+            let target = entry::find(tx, self.person(), path)?;
+            precondition.check(tx, self.person(), now, path, target.as_ref())
+        })
+    }
+
+    pub fn usage(&self) -> Result<Usage> {
+        self.store().catalog.reading(|tx| {
+            let head = Head::load(tx, self.person())?;
+            Ok(Usage { used: head.used, quota: head.quota })
+        })
+    }
+
+    /// The newest change.
+    pub fn seq(&self) -> Result<Seq> {
+        self.store().catalog.reading(|tx| Ok(Head::load(tx, self.person())?.seq))
+    }
+
+    /// Wakes whenever a change was committed in this process; holds the newest number.
+    pub fn watch(&self) -> watch::Receiver<Seq> {
+        self.tree.newest.subscribe()
+    }
+
+    pub fn versions(&self, path: &Path) -> Result<Vec<Version>> {
+        self.may(Ability::Read, path)?;
+        self.store().catalog.reading(|tx| version::list(tx, self.person(), self.found(tx, path)?.id))
+    }
+
+    /// What was removed. The trash knows no scopes, so only a party that may write everywhere sees it.
+    pub fn trash(&self) -> Result<Vec<Trashed>> {
+        self.may(Ability::Write, &Path::root())?;
+        self.store().catalog.reading(|tx| trash::list(tx, self.person()))
+    }
+
+    /// Journal records, for a party that may read everything.
+    pub fn journal(&self, since: Seq, limit: usize) -> Result<Vec<Record>> {
+        self.may(Ability::Read, &Path::root())?;
+        self.store().catalog.reading(|tx| journal::since(tx, self.person(), since, limit))
+    }
+
+    /// Takes a file's bytes, before they are committed.
+    pub fn upload(&self, path: &Path) -> Result<ContentWriter> {
+        self.may(Ability::Write, path)?;
+        Ok(self.tree.store.writer())
+    }
+
+    /// Fails early where `size` more bytes cannot fit; the commit decides.
+    pub fn reserve(&self, size: u64) -> Result<()> {
+        let Usage { used, quota } = self.usage()?;
+        if quota > 0 && used.saturating_add(size) > quota {
+            return Err(Error::QuotaExceeded { used, quota, asked: size });
+        }
+        Ok(())
+    }
+
+    /// The one way to change anything. Resolves when the change is durable, or says why it was not made.
+    pub async fn commit(&self, change: Change, precondition: Precondition) -> Result<Done> {
+        self.submit(change, precondition)?.await.map_err(|_| Error::Poisoned)?
+    }
+
+    /// [`Access::commit`] for callers outside an async runtime.
+    pub fn commit_blocking(&self, change: Change, precondition: Precondition) -> Result<Done> {
+        self.submit(change, precondition)?.blocking_recv().map_err(|_| Error::Poisoned)?
+    }
+
+    fn submit(&self, change: Change, precondition: Precondition) -> Result<tokio::sync::oneshot::Receiver<Result<Done>>> {
+        for path in change.targets() {
+            self.may(Ability::Write, path)?;
+        }
+        match &change {
+            Change::Copy { from, .. } => self.may(Ability::Read, from)?,
+            Change::Restore { to: None, .. } | Change::Purge { .. } => self.may(Ability::Write, &Path::root())?,
+            Change::Put { content: NewContent::Inline(bytes), .. } if bytes.len() > crate::store::INLINE_MAX => {
+                return Err(Error::Invalid("inline content is at most 64 KiB".into()));
+            }
+            _ => {}
+        }
+        self.tree.submit(self.party.clone(), Request { change, precondition })
+    }
+
+    /// What changed at (with `deep`, anywhere below) a folder after `since`, at most about `limit` places.
+    pub fn differences(&self, folder: &Path, since: Seq, deep: bool, limit: usize) -> Result<Differences> {
+        self.may(Ability::Read, folder)?;
+        self.store().catalog.reading(|tx| {
+            let top = self.found(tx, folder)?;
+            let newest = Head::load(tx, self.person())?.seq;
+            if !deep {
+                let (names, stopped) = journal::in_folder(tx, self.person(), top.id, since, limit)?;
+                let changed = names
+                    .into_iter()
+                    .map(|key| {
+                        let entry = entry::child(tx, self.person(), top.id, &key)?;
+                        let name = entry.as_ref().map_or(key, |e| e.name.clone());
+                        Ok(Difference { path: folder.join(Name::new(name)?), entry })
+                    })
+                    .collect::<Result<_>>()?;
+                return Ok(Differences { changed, until: stopped.unwrap_or(newest), complete: stopped.is_none() });
+            }
+            self.deep_differences(tx, folder, since, newest, limit)
+        })
+    }
+
+    fn deep_differences(&self, tx: &dyn crate::store::catalog::Tx, folder: &Path, since: Seq, newest: Seq, limit: usize) -> Result<Differences> {
+        let person = self.person();
+        let mut paths = Paths::default();
+        let mut places: Vec<Path> = Vec::new();
+        let mut until = since;
+        while until < newest && places.len() < limit {
+            for record in journal::since(tx, person, until, 500)? {
+                until = record.seq;
+                let arrived = matches!(record.op, Op::Move | Op::Copy | Op::Restore);
+                let from = record.from.filter(|_| record.op == Op::Move);
+                for (parent, key) in from.into_iter().chain([(record.parent, record.key)]) {
+                    let Some(path) = paths.of(tx, person, parent)? else { continue };
+                    let path = path.join(Name::new(key)?);
+                    if path.is_within(folder) && path != *folder {
+                        places.push(path);
+                    }
+                }
+                if arrived && let Some(path) = entry::path_of(tx, person, record.entry)? {
+                    self.below(tx, folder, record.entry, path, &mut places)?;
+                }
+                if places.len() >= limit {
+                    break;
+                }
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        places.retain(|p| seen.insert(p.clone()));
+        let changed = places
+            .into_iter()
+            .map(|path| Ok(Difference { entry: entry::find(tx, person, &path)?, path }))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Differences { changed, until, complete: until >= newest })
+    }
+
+    /// Everything below an entry that arrived as a whole, as far as it lies in `folder`.
+    fn below(&self, tx: &dyn crate::store::catalog::Tx, folder: &Path, id: i64, path: Path, places: &mut Vec<Path>) -> Result<()> {
+        let mut at = HashMap::from([(id, path)]);
+        let _ = entry::walk(tx, self.person(), id, &mut |e| {
+            if let Some(parent) = at.get(&e.parent) {
+                let path = parent.join(Name::new(e.name.clone())?);
+                if path.is_within(folder) {
+                    places.push(path.clone());
+                }
+                if e.is_folder() {
+                    at.insert(e.id, path);
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(())
+    }
+}

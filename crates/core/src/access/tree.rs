@@ -1,0 +1,139 @@
+//! One open tree: its store and the thread that writes it. All waiting changes go into one transaction, a savepoint
+//! each, with one sync for all of them: group commit.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::journal::Seq;
+use crate::party::Party;
+use crate::store::content::Store;
+use crate::tree::apply::{Applier, Batch};
+use crate::tree::change::{Done, Request};
+
+/// Changes that may wait for the writer; more are refused with [`Error::Busy`].
+const QUEUE: usize = 1_024;
+/// Changes in one transaction.
+const BATCH: usize = 256;
+
+struct Job {
+    party: Arc<Party>,
+    request: Request,
+    reply: oneshot::Sender<Result<Done>>,
+}
+
+pub(super) struct Tree {
+    pub store: Arc<Store>,
+    pub env: Env,
+    pub newest: watch::Sender<Seq>,
+    jobs: SyncSender<Job>,
+}
+
+impl Tree {
+    pub fn start(store: Arc<Store>, env: Env, failed: watch::Sender<bool>) -> Tree {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let newest = watch::Sender::new(Seq(0));
+        let writer = Writer { store: store.clone(), env: env.clone(), newest: newest.clone(), failed };
+        std::thread::Builder::new()
+            .name(format!("writer-{}", store.person.0))
+            .spawn(move || writer.run(queue))
+            .expect("a thread for the writer");
+        Tree { store, env, newest, jobs }
+    }
+
+    pub fn submit(&self, party: Arc<Party>, request: Request) -> Result<oneshot::Receiver<Result<Done>>> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.try_send(Job { party, request, reply }).map_err(|e| match e {
+            TrySendError::Full(_) => Error::Busy,
+            TrySendError::Disconnected(_) => Error::Poisoned,
+        })?;
+        Ok(answer)
+    }
+}
+
+struct Writer {
+    store: Arc<Store>,
+    env: Env,
+    newest: watch::Sender<Seq>,
+    failed: watch::Sender<bool>,
+}
+
+impl Writer {
+    /// Runs until every handle to the tree is gone, and finishes what was accepted.
+    fn run(self, queue: Receiver<Job>) {
+        let mut poisoned = false;
+        while let Ok(first) = queue.recv() {
+            let mut jobs = vec![first];
+            jobs.extend(queue.try_iter().take(BATCH - 1));
+            if poisoned {
+                jobs.into_iter().for_each(|j| drop(j.reply.send(Err(Error::Poisoned))));
+                continue;
+            }
+            poisoned = !self.commit(jobs);
+            if poisoned {
+                self.failed.send_replace(true);
+            }
+        }
+    }
+
+    /// Answers false when storage failed: after a failed sync nobody knows what is on the disk.
+    fn commit(&self, jobs: Vec<Job>) -> bool {
+        let mut requests: Vec<_> = jobs.iter().map(|j| Some(j.request.clone())).collect();
+        let outcome = self.store.catalog.writing(|tx| {
+            let mut batch = Batch::begin(tx, self.store.person)?;
+            let mut answers = Vec::with_capacity(jobs.len());
+            for (job, request) in jobs.iter().zip(&mut requests) {
+                let Request { change, precondition } = request.take().expect("each request once");
+                let before = batch.clone();
+                let answer = tx.attempt(|| {
+                    let mut applier = Applier {
+                        tx,
+                        store: &self.store,
+                        person: self.store.person,
+                        party: &job.party,
+                        now: self.env.now(),
+                        precondition: &precondition,
+                        batch: &mut batch,
+                    };
+                    applier.apply(change)
+                });
+                if answer.is_err() {
+                    batch = before;
+                }
+                match answer {
+                    Err(e) if is_engine(&e) => return Err(e),
+                    answer => answers.push(answer),
+                }
+            }
+            let newest = batch.head.seq;
+            batch.finish(tx, self.store.person)?;
+            Ok((answers, newest))
+        });
+        match outcome {
+            Ok((answers, newest)) => {
+                self.newest.send_replace(newest);
+                jobs.into_iter().zip(answers).for_each(|(j, a)| drop(j.reply.send(a)));
+                true
+            }
+            Err(e) => {
+                let fatal = matches!(e, Error::Io { .. });
+                let again = || match e {
+                    Error::DiskFull => Error::DiskFull,
+                    Error::Busy => Error::Busy,
+                    _ if fatal => Error::Poisoned,
+                    _ => Error::Catalog(e.to_string()),
+                };
+                jobs.into_iter().for_each(|j| drop(j.reply.send(Err(again()))));
+                !fatal
+            }
+        }
+    }
+}
+
+/// Failures of the engine, after which the transaction may be gone as a whole; all others concern one change.
+fn is_engine(e: &Error) -> bool {
+    matches!(e, Error::Io { .. } | Error::Catalog(_) | Error::DiskFull | Error::Busy)
+}

@@ -1,0 +1,34 @@
+//! holm's ground state: a person's versioned tree, its journal, its sealed store, and the one gate to them.
+//!
+//! The words: a [`Party`] is whoever acts, already proven; [`Gate::admit`] gives it an [`Access`], the only handle to
+//! a tree; an [`Entry`] stands at a [`Path`]; a [`Change`] under a [`Precondition`] is committed as one [`Seq`].
+//! Rooms, each knowing only those before it: `store`, `tree` with `journal`, `host`, `access`.
+
+mod access;
+mod env;
+mod error;
+mod host;
+mod journal;
+mod keys;
+mod name;
+mod party;
+mod store;
+mod tree;
+
+pub use access::{Access, Gate, Usage};
+pub use env::{Clock, Entropy, Env, Timestamp};
+pub use error::{Error, Result};
+pub use host::{AppPassword, Host, Person};
+pub use journal::{Difference, Differences, Op, Record, Seq};
+pub use keys::{Key, PersonKey, RootKey};
+pub use name::{MAX_NAME, Name, Path};
+pub use party::{Ability, Grant, Party, PersonId};
+pub use store::INLINE_MAX;
+pub use store::content::{Content, ContentWriter, NewContent, NewPart};
+pub use tree::change::{Change, Depth, Done, LockRequest, Outcome, Overwrite};
+pub use tree::condition::{List, Precondition, State, Tags, Term};
+pub use tree::entry::{Entry, Kind};
+pub use tree::lock::{Lock, MAX_SECONDS};
+pub use tree::prop::PropChange;
+pub use tree::trash::Trashed;
+pub use tree::version::{Retention, Version};

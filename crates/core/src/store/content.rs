@@ -1,0 +1,284 @@
+//! Content: a file's bytes, immutable. Small content is kept whole; larger content is cut by its own bytes (FastCDC),
+//! each chunk named by keyed BLAKE3 and stored once a person. Written before the commit that refers to it.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use fastcdc::v2020::{Normalization, cut_gear, get_gear_with_seed, select_masks};
+
+use super::catalog::{Catalog, Tx};
+use super::pack::{ChunkName, PackReader, PackWriter, Place};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::keys::PersonKey;
+use crate::party::PersonId;
+
+const CHUNK_MIN: usize = 128 * 1024;
+const CHUNK_AVG: usize = 512 * 1024;
+const CHUNK_MAX: usize = 2 * 1024 * 1024;
+/// Packs kept open for reading; each costs a descriptor.
+const OPEN_PACKS: usize = 32;
+/// Packs kept open for writing between uploads.
+const IDLE_WRITERS: usize = 4;
+
+/// Where one person's bytes lie.
+pub struct Store {
+    pub catalog: Arc<dyn Catalog>,
+    pub person: PersonId,
+    dir: PathBuf,
+    key: PersonKey,
+    names: [u8; 32],
+    cuts: Cuts,
+    env: Env,
+    readers: Mutex<VecDeque<(i64, Arc<PackReader>)>>,
+    writers: Mutex<Vec<PackWriter>>,
+}
+
+/// Content that is written and may be committed.
+#[derive(Debug, Clone)]
+pub enum NewContent {
+    /// At most [`super::INLINE_MAX`] bytes.
+    Inline(Vec<u8>),
+    Chunked { size: u64, hash: [u8; 32], parts: Vec<NewPart> },
+}
+
+impl NewContent {
+    pub fn size(&self) -> u64 {
+        match self {
+            NewContent::Inline(bytes) => bytes.len() as u64,
+            NewContent::Chunked { size, .. } => *size,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct NewPart {
+    pub name: ChunkName,
+    pub length: u32,
+    /// None: the store had the chunk already.
+    pub new: Option<(Arc<[u8; 32]>, Place)>,
+}
+
+/// Committed content, ready to be read.
+#[derive(Debug, Clone)]
+pub enum Content {
+    Inline(Vec<u8>),
+    Chunked { id: i64, size: u64 },
+}
+
+impl Store {
+    pub fn new(catalog: Arc<dyn Catalog>, person: PersonId, dir: PathBuf, key: PersonKey, env: Env) -> Store {
+        let names = *key.chunk_names().bytes();
+        let cuts = Cuts::new(key.chunk_cuts());
+        Store { catalog, person, dir, key, names, cuts, env, readers: Mutex::default(), writers: Mutex::default() }
+    }
+
+    /// The keyed hash of content kept whole, or of one chunk.
+    pub fn hash(&self, bytes: &[u8]) -> [u8; 32] {
+        *blake3::keyed_hash(&self.names, bytes).as_bytes()
+    }
+
+    /// The hash of cut content: over its chunks' names and lengths.
+    pub fn manifest_hash<'p>(&self, parts: impl Iterator<Item = (&'p ChunkName, u32)>) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.names);
+        for (name, length) in parts {
+            hasher.update(name).update(&length.to_le_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    pub fn writer(self: &Arc<Store>) -> ContentWriter {
+        ContentWriter { store: self.clone(), pending: Vec::new(), start: 0, size: 0, parts: Vec::new(), fresh: HashMap::new(), pack: None, full: Vec::new(), scratch: Vec::new() }
+    }
+
+    fn has_chunk(&self, name: &ChunkName) -> Result<bool> {
+        self.catalog.reading(|tx| {
+            // A chunk on its way out is written anew: it may be gone before this upload commits.
+            let sql = "SELECT 1 FROM chunk WHERE person = ?1 AND name = ?2 AND dead = 0";
+            Ok(tx.first(sql, &[self.person.0.into(), name[..].into()], |_| Ok(()))?.is_some())
+        })
+    }
+
+    fn pack_writer(&self) -> Result<PackWriter> {
+        if let Some(writer) = self.writers.lock().expect("pack writers").pop() {
+            return Ok(writer);
+        }
+        PackWriter::create(&self.dir, &self.key, &self.env)
+    }
+
+    fn pack_reader(&self, pack: i64, salt: &[u8; 32]) -> Result<Arc<PackReader>> {
+        let mut open = self.readers.lock().expect("pack readers");
+        if let Some(at) = open.iter().position(|(id, _)| *id == pack) {
+            let kept = open.remove(at).expect("just found");
+            open.push_front(kept.clone());
+            return Ok(kept.1);
+        }
+        let reader = Arc::new(PackReader::open(&self.dir, &self.key, salt)?);
+        open.push_front((pack, reader.clone()));
+        open.truncate(OPEN_PACKS);
+        Ok(reader)
+    }
+
+    /// Reads a committed content's row.
+    pub fn open(&self, tx: &dyn Tx, id: i64) -> Result<Content> {
+        let sql = "SELECT size, bytes FROM content WHERE person = ?1 AND id = ?2";
+        tx.first(sql, &[self.person.0.into(), id.into()], |row| {
+            Ok(match row.opt_blob(1)? {
+                Some(bytes) => Content::Inline(bytes.to_vec()),
+                None => Content::Chunked { id, size: row.int(0)? as u64 },
+            })
+        })?
+        .ok_or_else(|| Error::Corrupt(format!("content {id} is not in the catalog")))
+    }
+
+    /// Appends bytes `from..to` of cut content to `out`, at most to the end of the chunk that holds `from`; answers
+    /// how many came.
+    pub fn read_some(&self, content: i64, from: u64, to: u64, out: &mut Vec<u8>) -> Result<u64> {
+        // A pack may be compacted away between the look-up and the opening: look again, once.
+        match self.read_part(content, from, to, out) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => self.read_part(content, from, to, out),
+            other => other,
+        }
+    }
+
+    fn read_part(&self, content: i64, from: u64, to: u64, out: &mut Vec<u8>) -> Result<u64> {
+        let sql = "SELECT p.pos, c.name, c.pack, c.pos, c.record, c.length, k.salt FROM part p
+            JOIN chunk c ON c.person = p.person AND c.id = p.chunk JOIN pack k ON k.person = c.person AND k.id = c.pack
+            WHERE p.person = ?1 AND p.content = ?2 AND p.pos <= ?3 ORDER BY p.pos DESC LIMIT 1";
+        let found = self.catalog.reading(|tx| {
+            tx.first(sql, &[self.person.0.into(), content.into(), (from as i64).into()], |row| {
+                let place = Place { pos: row.int(3)? as u64, record: row.int(4)? as u64, length: row.int(5)? as u32 };
+                Ok((row.int(0)? as u64, bytes32(row.blob(1)?)?, row.int(2)?, place, bytes32(row.blob(6)?)?))
+            })
+        })?;
+        let (pos, name, pack, place, salt) = found.ok_or_else(|| Error::Corrupt(format!("content {content} has no part at {from}")))?;
+        let start = from - pos;
+        let stop = (to - pos).min(place.length as u64);
+        if start >= stop {
+            return Err(Error::Corrupt(format!("content {content} is shorter than its entry says")));
+        }
+        self.pack_reader(pack, &salt)?.read(&name, place, start as u32, stop as u32, out)?;
+        Ok(stop - start)
+    }
+}
+
+pub(crate) fn bytes32(bytes: &[u8]) -> Result<[u8; 32]> {
+    bytes.try_into().map_err(|_| Error::Corrupt("a hash or salt is not 32 bytes".into()))
+}
+
+/// Where to cut; the gear table is seeded with the person's key.
+struct Cuts {
+    gear: Cow<'static, [u64]>,
+    gear_ls: Cow<'static, [u64]>,
+    masks: (u64, u64),
+}
+
+impl Cuts {
+    fn new(seed: u64) -> Cuts {
+        let (gear, gear_ls) = get_gear_with_seed(seed);
+        Cuts { gear, gear_ls, masks: select_masks(CHUNK_AVG, Normalization::Level1) }
+    }
+
+    /// The length of the first chunk of `bytes`, which hold either [`CHUNK_MAX`] bytes or all that is left.
+    fn cut(&self, bytes: &[u8]) -> usize {
+        let (s, l) = self.masks;
+        if bytes.len() <= CHUNK_MIN {
+            return bytes.len();
+        }
+        cut_gear(bytes, CHUNK_MIN, CHUNK_AVG, CHUNK_MAX, s, l, s << 1, l << 1, &self.gear, &self.gear_ls).1
+    }
+}
+
+/// Receives a file's bytes in any pieces. Dropping it unfinished leaves only unreferenced bytes, which gc finds.
+pub struct ContentWriter {
+    store: Arc<Store>,
+    pending: Vec<u8>,
+    start: usize,
+    size: u64,
+    parts: Vec<NewPart>,
+    fresh: HashMap<ChunkName, (Arc<[u8; 32]>, Place)>,
+    pack: Option<(PackWriter, Arc<[u8; 32]>)>,
+    full: Vec<std::thread::JoinHandle<Result<()>>>,
+    scratch: Vec<u8>,
+}
+
+impl ContentWriter {
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Blocking: cuts, hashes, seals and appends what is ready.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        self.pending.extend_from_slice(bytes);
+        while self.pending.len() - self.start >= CHUNK_MAX {
+            self.take_chunk()?;
+        }
+        // Moving the rest to the front once a few chunks have gone keeps the buffer small without a copy a chunk.
+        if self.start >= CHUNK_MAX {
+            self.pending.drain(..self.start);
+            self.start = 0;
+        }
+        Ok(())
+    }
+
+    /// Blocking: stores the rest and syncs every pack that was written. Only then may the content be committed.
+    pub fn finish(mut self) -> Result<NewContent> {
+        if self.parts.is_empty() && self.pending.len() <= super::INLINE_MAX {
+            return Ok(NewContent::Inline(self.pending));
+        }
+        while self.start < self.pending.len() {
+            self.take_chunk()?;
+        }
+        if let Some((mut pack, _)) = self.pack.take() {
+            pack.sync()?;
+            let mut idle = self.store.writers.lock().expect("pack writers");
+            if !pack.is_full() && idle.len() < IDLE_WRITERS {
+                idle.push(pack);
+            }
+        }
+        for sync in self.full.drain(..) {
+            sync.join().map_err(|_| Error::Poisoned)??;
+        }
+        let hash = self.store.manifest_hash(self.parts.iter().map(|p| (&p.name, p.length)));
+        Ok(NewContent::Chunked { size: self.size, hash, parts: self.parts })
+    }
+
+    fn take_chunk(&mut self) -> Result<()> {
+        let length = self.store.cuts.cut(&self.pending[self.start..]);
+        let range = self.start..self.start + length;
+        self.start += length;
+        let name = self.store.hash(&self.pending[range.clone()]);
+        let length = length as u32;
+        let new = match self.fresh.get(&name) {
+            Some(place) => Some(place.clone()),
+            None if self.store.has_chunk(&name)? => None,
+            None => Some(self.append(name, range)?),
+        };
+        self.parts.push(NewPart { name, length, new });
+        Ok(())
+    }
+
+    fn append(&mut self, name: ChunkName, range: std::ops::Range<usize>) -> Result<(Arc<[u8; 32]>, Place)> {
+        if self.pack.as_ref().is_some_and(|(p, _)| p.is_full())
+            && let Some((mut pack, _)) = self.pack.take()
+        {
+            // A full pack is synced beside the upload, so that the last sync has little left to do.
+            self.full.push(std::thread::spawn(move || pack.sync()));
+        }
+        let (pack, salt) = match &mut self.pack {
+            Some(open) => open,
+            none => {
+                let pack = self.store.pack_writer()?;
+                let salt = Arc::new(*pack.salt());
+                none.insert((pack, salt))
+            }
+        };
+        let place = pack.append(&name, &self.pending[range], &mut self.scratch)?;
+        let at = (salt.clone(), place);
+        self.fresh.insert(name, at.clone());
+        Ok(at)
+    }
+}

@@ -1,0 +1,179 @@
+//! Pack files: sealed chunks, one after the other. A pack is written once by one process and never reopened for
+//! writing, so that a nonce (record number ‖ segment number) never repeats under its key. `docs/format.md` gives the
+//! bytes. A segment of 64 KiB is the unit of sealing, so that a small range of a large chunk costs little to read.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::keys::PersonKey;
+use crate::store::sqlite::sync_dir;
+
+pub const MAGIC: &[u8; 8] = b"HOLMPAK1";
+pub const HEADER: u64 = 64;
+pub const RECORD_MAGIC: &[u8; 4] = b"CHNK";
+/// magic 4 ‖ length u32 LE ‖ name 32
+pub const RECORD_HEADER: usize = 40;
+pub const SEGMENT: usize = 64 * 1024;
+pub const TAG: usize = 16;
+/// A pack is closed when it has grown to this.
+pub const PACK_MAX: u64 = 64 << 20;
+
+/// The keyed BLAKE3 of a chunk's bytes.
+pub type ChunkName = [u8; 32];
+
+/// Where a chunk lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub pos: u64,
+    pub record: u64,
+    pub length: u32,
+}
+
+pub fn file_name(salt: &[u8; 32]) -> String {
+    let hex: String = salt.iter().map(|b| format!("{b:02x}")).collect();
+    format!("{hex}.pack")
+}
+
+/// Bytes a record of `length` plaintext bytes takes.
+pub fn record_len(length: u32) -> u64 {
+    let segments = (length as usize).div_ceil(SEGMENT);
+    (RECORD_HEADER + length as usize + segments * TAG) as u64
+}
+
+fn nonce(record: u64, segment: u32) -> Nonce {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&record.to_le_bytes());
+    bytes[8..].copy_from_slice(&segment.to_le_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}
+
+fn aad(name: &ChunkName, length: u32, segment: u32) -> Aad<[u8; 41]> {
+    let mut bytes = [0; 41];
+    bytes[0] = 1;
+    bytes[1..33].copy_from_slice(name);
+    bytes[33..37].copy_from_slice(&length.to_le_bytes());
+    bytes[37..].copy_from_slice(&segment.to_le_bytes());
+    Aad::from(bytes)
+}
+
+/// A pack being written.
+pub struct PackWriter {
+    file: File,
+    dir: PathBuf,
+    key: LessSafeKey,
+    salt: [u8; 32],
+    pos: u64,
+    records: u64,
+    named: bool,
+    dirty: bool,
+}
+
+impl PackWriter {
+    pub fn create(dir: &Path, person: &PersonKey, env: &Env) -> Result<PackWriter> {
+        let salt: [u8; 32] = env.random();
+        let path = dir.join(file_name(&salt));
+        let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(Error::io(format!("creating {}", path.display())))?;
+        let mut header = [0; HEADER as usize];
+        header[..8].copy_from_slice(MAGIC);
+        header[8..40].copy_from_slice(&salt);
+        file.write_all_at(&header, 0).map_err(Error::io("writing a pack's header"))?;
+        let key = person.pack(&salt).aead();
+        Ok(PackWriter { file, dir: dir.into(), key, salt, pos: HEADER, records: 0, named: false, dirty: true })
+    }
+
+    pub fn salt(&self) -> &[u8; 32] {
+        &self.salt
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.pos >= PACK_MAX
+    }
+
+    /// Seals one chunk into `scratch` and appends it. Durable only after [`PackWriter::sync`].
+    pub fn append(&mut self, name: &ChunkName, bytes: &[u8], scratch: &mut Vec<u8>) -> Result<Place> {
+        let length = bytes.len() as u32;
+        let place = Place { pos: self.pos, record: self.records, length };
+        scratch.clear();
+        scratch.extend_from_slice(RECORD_MAGIC);
+        scratch.extend_from_slice(&length.to_le_bytes());
+        scratch.extend_from_slice(name);
+        for (segment, plain) in bytes.chunks(SEGMENT).enumerate() {
+            let start = scratch.len();
+            scratch.extend_from_slice(plain);
+            let tag = self
+                .key
+                .seal_in_place_separate_tag(nonce(self.records, segment as u32), aad(name, length, segment as u32), &mut scratch[start..])
+                .map_err(|_| Error::Key("sealing failed"))?;
+            scratch.extend_from_slice(tag.as_ref());
+        }
+        // The number is spent even if the write fails: a nonce is used once.
+        self.records += 1;
+        self.file.write_all_at(scratch, self.pos).map_err(Error::io("writing to a pack"))?;
+        self.pos += scratch.len() as u64;
+        self.dirty = true;
+        Ok(place)
+    }
+
+    /// Makes everything appended durable, and the first time the pack's name in its directory too.
+    pub fn sync(&mut self) -> Result<()> {
+        if self.dirty {
+            self.file.sync_data().map_err(Error::io("syncing a pack"))?;
+            self.dirty = false;
+        }
+        if !self.named {
+            sync_dir(&self.dir)?;
+            self.named = true;
+        }
+        Ok(())
+    }
+}
+
+/// A pack open for reading.
+pub struct PackReader {
+    file: File,
+    key: LessSafeKey,
+}
+
+impl PackReader {
+    pub fn open(dir: &Path, person: &PersonKey, salt: &[u8; 32]) -> Result<PackReader> {
+        let path = dir.join(file_name(salt));
+        let file = File::open(&path).map_err(Error::io(format!("opening {}", path.display())))?;
+        Ok(PackReader { file, key: person.pack(salt).aead() })
+    }
+
+    /// Appends the chunk's bytes `from..to` to `out`, opening only the segments they touch.
+    pub fn read(&self, name: &ChunkName, place: Place, from: u32, to: u32, out: &mut Vec<u8>) -> Result<()> {
+        let (first, last) = (from as usize / SEGMENT, (to as usize).div_ceil(SEGMENT));
+        let begin = first * (SEGMENT + TAG);
+        let end = (last * (SEGMENT + TAG)).min(record_len(place.length) as usize - RECORD_HEADER);
+        let base = out.len();
+        out.resize(base + end - begin, 0);
+        self.file
+            .read_exact_at(&mut out[base..], place.pos + (RECORD_HEADER + begin) as u64)
+            .map_err(|e| match e.kind() {
+                std::io::ErrorKind::UnexpectedEof => Error::Corrupt("a pack is shorter than the catalog says".into()),
+                _ => Error::io("reading a pack")(e),
+            })?;
+        let mut write = base;
+        for segment in first..last {
+            let start = base + (segment - first) * (SEGMENT + TAG);
+            let stop = (start + SEGMENT + TAG).min(out.len());
+            let plain = self
+                .key
+                .open_in_place(nonce(place.record, segment as u32), aad(name, place.length, segment as u32), &mut out[start..stop])
+                .map_err(|_| Error::Corrupt("a chunk does not authenticate".into()))?
+                .len();
+            out.copy_within(start..start + plain, write);
+            write += plain;
+        }
+        let skip = from as usize - first * SEGMENT;
+        out.copy_within(base + skip..base + skip + (to - from) as usize, base);
+        out.truncate(base + (to - from) as usize);
+        Ok(())
+    }
+}

@@ -1,0 +1,209 @@
+//! The embedded engine: one SQLCipher file, WAL, `synchronous=FULL`. One connection writes, a few read. The only
+//! place that names rusqlite.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+
+use super::catalog::{Catalog, Each, Row, Tx, Value};
+use crate::error::{Error, Result};
+use crate::keys::Key;
+
+/// Connections kept for readers; more are opened under load and closed again.
+const READERS_KEPT: usize = 4;
+/// Below this, SQLite can corrupt a WAL.
+const MIN_SQLITE: i32 = 3_051_003;
+
+pub struct Sqlite {
+    path: std::path::PathBuf,
+    key: Key,
+    cache_kib: u32,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens (or with `create` makes) the file and brings its schema up to date: `migrations[n]` leads from version
+    /// n to n+1. A file of a later version is refused, so that an old program never harms newer data.
+    pub fn open(path: &Path, key: &Key, create: bool, migrations: &[&str]) -> Result<Sqlite> {
+        if rusqlite::version_number() < MIN_SQLITE {
+            return Err(Error::Catalog(format!("SQLite {} is too old; 3.51.3 is needed", rusqlite::version())));
+        }
+        let fresh = !path.exists();
+        if fresh && !create {
+            return Err(Error::Catalog(format!("{} does not exist", path.display())));
+        }
+        let conn = connect(path, key, create, 4096)?;
+        migrate(&conn, migrations)?;
+        if fresh && let Some(dir) = path.parent() {
+            sync_dir(dir)?;
+        }
+        Ok(Sqlite { path: path.into(), key: key.clone(), cache_kib: 4096, writer: Mutex::new(conn), readers: Mutex::new(Vec::new()) })
+    }
+}
+
+/// Makes a directory's entries durable.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    std::fs::File::open(dir)
+        .and_then(|d| d.sync_all())
+        .map_err(Error::io(format!("syncing directory {}", dir.display())))
+}
+
+fn connect(path: &Path, key: &Key, create: bool, cache_kib: u32) -> Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let conn = Connection::open_with_flags(path, flags).map_err(sql)?;
+    let hex: String = key.bytes().iter().map(|b| format!("{b:02x}")).collect();
+    // A raw key: no password stretching, so that opening costs a millisecond and not a second.
+    conn.pragma_update(None, "key", format!("x'{hex}'")).map_err(sql)?;
+    conn.execute_batch(&format!(
+        "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;
+         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{cache_kib}; PRAGMA wal_autocheckpoint=2000; PRAGMA secure_delete=OFF;"
+    ))
+    .map_err(|e| match e.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::Key("the key does not open this catalog"),
+        _ => sql(e),
+    })?;
+    conn.busy_timeout(Duration::from_secs(10)).map_err(sql)?;
+    conn.set_prepared_statement_cache_capacity(128);
+    Ok(conn)
+}
+
+fn migrate(conn: &Connection, migrations: &[&str]) -> Result<()> {
+    let version = || conn.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0)).map_err(sql);
+    let newest = migrations.len() as i64;
+    if version()? > newest {
+        return Err(Error::Catalog("this data was written by a newer holm; run that one".into()));
+    }
+    if version()? == newest {
+        return Ok(());
+    }
+    conn.execute_batch("BEGIN IMMEDIATE").map_err(sql)?;
+    let from = version()?;
+    for script in &migrations[from as usize..] {
+        conn.execute_batch(script).map_err(sql)?;
+    }
+    conn.execute_batch(&format!("PRAGMA user_version={newest}; COMMIT")).map_err(sql)
+}
+
+impl Catalog for Sqlite {
+    fn read(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()> {
+        let kept = self.readers.lock().expect("readers").pop();
+        let conn = match kept {
+            Some(conn) => conn,
+            None => connect(&self.path, &self.key, false, self.cache_kib)?,
+        };
+        let tx = Session(&conn);
+        tx.execute("BEGIN", &[])?;
+        let outcome = work(&tx);
+        tx.execute("COMMIT", &[])?;
+        let mut readers = self.readers.lock().expect("readers");
+        if readers.len() < READERS_KEPT {
+            readers.push(conn);
+        }
+        outcome
+    }
+
+    fn write(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()> {
+        let conn = self.writer.lock().expect("the writer's connection");
+        let tx = Session(&conn);
+        tx.execute("BEGIN IMMEDIATE", &[])?;
+        match work(&tx) {
+            Ok(()) => match tx.execute("COMMIT", &[]) {
+                Ok(_) => Ok(()),
+                Err(e) => {
+                    let _ = tx.execute("ROLLBACK", &[]);
+                    Err(e)
+                }
+            },
+            Err(e) => {
+                tx.execute("ROLLBACK", &[])?;
+                Err(e)
+            }
+        }
+    }
+}
+
+struct Session<'c>(&'c Connection);
+
+struct Param<'a>(Value<'a>);
+impl ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(v) => ValueRef::Integer(v),
+            Value::Text(v) => ValueRef::Text(v.as_bytes()),
+            Value::Blob(v) => ValueRef::Blob(v),
+        }))
+    }
+}
+
+fn params<'a>(values: &'a [Value<'a>]) -> impl rusqlite::Params + 'a {
+    rusqlite::params_from_iter(values.iter().map(|v| Param(*v)))
+}
+
+impl Tx for Session<'_> {
+    fn query(&self, text: &'static str, values: &[Value<'_>], each: Each<'_>) -> Result<()> {
+        let mut statement = self.0.prepare_cached(text).map_err(sql)?;
+        let mut rows = statement.query(params(values)).map_err(sql)?;
+        while let Some(row) = rows.next().map_err(sql)? {
+            if let ControlFlow::Break(()) = each(&SqliteRow(row))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&self, text: &'static str, values: &[Value<'_>]) -> Result<u64> {
+        let mut statement = self.0.prepare_cached(text).map_err(sql)?;
+        Ok(statement.execute(params(values)).map_err(sql)? as u64)
+    }
+}
+
+struct SqliteRow<'r, 's>(&'r rusqlite::Row<'s>);
+
+impl Row for SqliteRow<'_, '_> {
+    fn opt_int(&self, column: usize) -> Result<Option<i64>> {
+        match self.0.get_ref(column).map_err(sql)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Integer(v) => Ok(Some(v)),
+            _ => Err(odd(column)),
+        }
+    }
+
+    fn opt_text(&self, column: usize) -> Result<Option<&str>> {
+        match self.0.get_ref(column).map_err(sql)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(v) => std::str::from_utf8(v).map(Some).map_err(|_| odd(column)),
+            _ => Err(odd(column)),
+        }
+    }
+
+    fn opt_blob(&self, column: usize) -> Result<Option<&[u8]>> {
+        match self.0.get_ref(column).map_err(sql)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Blob(v) => Ok(Some(v)),
+            _ => Err(odd(column)),
+        }
+    }
+}
+
+fn odd(column: usize) -> Error {
+    Error::Corrupt(format!("catalog column {column} has another type than the schema says"))
+}
+
+fn sql(e: rusqlite::Error) -> Error {
+    match e.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::DiskFull,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy,
+        Some(ErrorCode::SystemIoFailure) => Error::Io { what: "the catalog's file".into(), source: std::io::Error::other(e) },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt(format!("the catalog: {e}")),
+        _ => Error::Catalog(e.to_string()),
+    }
+}

@@ -1,0 +1,104 @@
+//! The nouns of a write: what changes, what must hold, what came of it.
+
+use super::condition::Precondition;
+use super::entry::Entry;
+use super::lock::Lock;
+use super::prop::PropChange;
+use crate::env::Timestamp;
+use crate::journal::Seq;
+use crate::name::Path;
+use crate::store::content::NewContent;
+
+/// What to do where something stands already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overwrite {
+    Yes,
+    No,
+}
+
+/// How much of a folder to copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Depth {
+    /// The folder itself.
+    Zero,
+    /// Everything below it too.
+    Infinity,
+}
+
+/// A lock that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockRequest {
+    pub exclusive: bool,
+    pub depth: Depth,
+    /// An XML fragment, kept as it came.
+    pub owner: String,
+    pub seconds: i64,
+    pub token: String,
+}
+
+/// One change to a tree.
+#[derive(Clone, Debug)]
+pub enum Change {
+    Put { path: Path, content: NewContent, media_type: Option<String>, modified: Option<Timestamp> },
+    MakeFolder { path: Path, props: Vec<PropChange> },
+    /// To the trash.
+    Remove { path: Path },
+    Move { from: Path, to: Path, overwrite: Overwrite },
+    Copy { from: Path, to: Path, overwrite: Overwrite, depth: Depth },
+    /// Dead properties, in order, and the times that may be set.
+    Patch { path: Path, props: Vec<PropChange>, modified: Option<Timestamp>, created: Option<Timestamp> },
+    /// Makes an empty file where there is none.
+    Lock { path: Path, lock: LockRequest },
+    Refresh { path: Path, token: String, seconds: i64 },
+    Unlock { path: Path, token: String },
+    /// Out of the trash, to where it was or to `to`.
+    Restore { entry: i64, to: Option<Path> },
+    /// Out of the trash for ever.
+    Purge { entry: i64 },
+    /// Makes an earlier version the current one.
+    Revert { path: Path, version: Seq },
+}
+
+impl Change {
+    /// The places this change writes to, for the grant to be asked about.
+    pub fn targets(&self) -> Vec<&Path> {
+        match self {
+            Change::Put { path, .. }
+            | Change::MakeFolder { path, .. }
+            | Change::Remove { path }
+            | Change::Patch { path, .. }
+            | Change::Lock { path, .. }
+            | Change::Refresh { path, .. }
+            | Change::Unlock { path, .. }
+            | Change::Revert { path, .. } => vec![path],
+            Change::Move { from, to, .. } => vec![from, to],
+            Change::Copy { to, .. } => vec![to],
+            Change::Restore { to, .. } => to.iter().collect(),
+            Change::Purge { .. } => vec![],
+        }
+    }
+}
+
+/// A change with what it demands.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub change: Change,
+    pub precondition: Precondition,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Created,
+    Replaced,
+}
+
+/// What a change came to.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The change's number; for locks, the newest number.
+    pub seq: Seq,
+    pub outcome: Outcome,
+    /// What now stands at the change's (target) path, where something does.
+    pub entry: Option<Entry>,
+    pub lock: Option<Lock>,
+}

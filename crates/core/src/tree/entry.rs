@@ -1,0 +1,177 @@
+//! Entries: one row each, with a parent and not a path, so that a folder moves in one row.
+
+use std::ops::ControlFlow;
+
+use crate::env::Timestamp;
+use crate::error::{Error, Result};
+use crate::journal::Seq;
+use crate::name::{Name, Path};
+use crate::party::PersonId;
+use crate::store::catalog::{Row, Tx};
+
+pub const ROOT: i64 = 1;
+pub const TRASH: i64 = 2;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Folder,
+    File,
+}
+
+/// What is kept at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Stable through renames and moves; never used again.
+    pub id: i64,
+    pub parent: i64,
+    /// The name as it was sent; empty for the root.
+    pub name: String,
+    pub key: String,
+    pub kind: Kind,
+    /// The newest change to it; for a folder, to it or anything below it.
+    pub seq: Seq,
+    /// The change that gave it its content.
+    pub version: Seq,
+    pub created: Timestamp,
+    pub modified: Timestamp,
+    pub size: u64,
+    pub content: i64,
+    pub tag: i64,
+    pub media_type: Option<String>,
+    /// How many dead properties it has.
+    pub props: i64,
+}
+
+impl Entry {
+    /// A strong entity tag (RFC 9110 §8.8.3), unquoted. A file's changes with its content only; a folder's with any
+    /// change at or below it.
+    pub fn etag(&self) -> String {
+        match self.kind {
+            Kind::File => format!("{:x}-{:016x}", self.content, self.tag as u64),
+            Kind::Folder => format!("{:x}.{:x}", self.id, self.seq.0),
+        }
+    }
+
+    pub fn is_folder(&self) -> bool {
+        self.kind == Kind::Folder
+    }
+}
+
+/// Entry columns, in one order everywhere; a macro because SQL is `&'static str`.
+macro_rules! select_entry {
+    ($rest:literal) => {
+        concat!("SELECT id, parent, key, name, kind, seq, version, created, modified, size, content, tag, type, props FROM entry WHERE ", $rest)
+    };
+}
+
+pub(crate) fn from_row(row: &dyn Row) -> Result<Entry> {
+    let key = row.text(2)?.to_owned();
+    Ok(Entry {
+        id: row.int(0)?,
+        parent: row.int(1)?,
+        name: row.opt_text(3)?.map_or_else(|| key.clone(), str::to_owned),
+        key,
+        kind: if row.int(4)? == 0 { Kind::Folder } else { Kind::File },
+        seq: Seq(row.int(5)?),
+        version: Seq(row.int(6)?),
+        created: Timestamp(row.int(7)?),
+        modified: Timestamp(row.int(8)?),
+        size: row.int(9)? as u64,
+        content: row.int(10)?,
+        tag: row.int(11)?,
+        media_type: row.opt_text(12)?.map(str::to_owned),
+        props: row.int(13)?,
+    })
+}
+
+pub fn child(tx: &dyn Tx, person: PersonId, parent: i64, key: &str) -> Result<Option<Entry>> {
+    tx.first(select_entry!("person = ?1 AND parent = ?2 AND key = ?3"), &[person.0.into(), parent.into(), key.into()], from_row)
+}
+
+pub fn by_id(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Option<Entry>> {
+    tx.first(select_entry!("person = ?1 AND id = ?2"), &[person.0.into(), id.into()], from_row)
+}
+
+/// The entries from the root to `path`, both included; shorter where something is missing.
+pub fn chain(tx: &dyn Tx, person: PersonId, path: &Path) -> Result<Vec<Entry>> {
+    let root = child(tx, person, 0, "")?.ok_or_else(|| Error::Corrupt("the tree has no root".into()))?;
+    let mut chain = Vec::with_capacity(path.names().len() + 1);
+    chain.push(root);
+    for name in path.names() {
+        let at = chain.last().expect("the root at least");
+        if !at.is_folder() {
+            break;
+        }
+        match child(tx, person, at.id, name.key())? {
+            Some(entry) => chain.push(entry),
+            None => break,
+        }
+    }
+    Ok(chain)
+}
+
+pub fn find(tx: &dyn Tx, person: PersonId, path: &Path) -> Result<Option<Entry>> {
+    let mut chain = chain(tx, person, path)?;
+    Ok(if chain.len() == path.names().len() + 1 { chain.pop() } else { None })
+}
+
+/// Up to `limit` members of a folder after `after` (a key), in the order of their keys.
+pub fn members(tx: &dyn Tx, person: PersonId, folder: i64, after: &str, limit: usize) -> Result<Vec<Entry>> {
+    let sql = select_entry!("person = ?1 AND parent = ?2 AND key > ?3 ORDER BY key LIMIT ?4");
+    tx.all(sql, &[person.0.into(), folder.into(), after.into(), (limit as i64).into()], from_row)
+}
+
+/// Calls `each` for everything below `folder`, parents first. Holds one folder's members at a time.
+pub fn walk(tx: &dyn Tx, person: PersonId, folder: i64, each: &mut dyn FnMut(&Entry) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        let mut after = String::new();
+        loop {
+            let page = members(tx, person, folder, &after, 1_000)?;
+            let Some(last) = page.last() else { break };
+            after = last.key.clone();
+            for entry in &page {
+                if each(entry)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if entry.is_folder() {
+                    folders.push(entry.id);
+                }
+            }
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// The ids from `id` up to the root of what holds it (the tree or the trash), `id` first.
+pub fn ancestors(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Vec<i64>> {
+    let mut ids = vec![id];
+    let mut at = id;
+    while at != ROOT && at != TRASH {
+        let sql = "SELECT parent FROM entry WHERE person = ?1 AND id = ?2";
+        at = tx
+            .first(sql, &[person.0.into(), at.into()], |row| row.int(0))?
+            .ok_or_else(|| Error::Corrupt(format!("entry {at} has no parent")))?;
+        ids.push(at);
+        if ids.len() > 10_000 {
+            return Err(Error::Corrupt(format!("entry {id} lies below itself")));
+        }
+    }
+    Ok(ids)
+}
+
+/// The path of an entry that lies in the tree; None for one in the trash.
+pub fn path_of(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Option<Path>> {
+    let mut names = Vec::new();
+    let mut at = id;
+    while at != ROOT {
+        let Some(entry) = by_id(tx, person, at)? else { return Ok(None) };
+        if entry.parent == TRASH || entry.id == TRASH {
+            return Ok(None);
+        }
+        names.push(Name::new(entry.name)?);
+        at = entry.parent;
+    }
+    names.reverse();
+    Path::from_names(names).map(Some)
+}

@@ -1,0 +1,138 @@
+//! Removal goes to the trash: one row moves, whatever hangs below it. Purging takes it apart for good.
+
+use super::apply::Applier;
+use super::change::{Done, Outcome};
+use super::entry::{self, Entry, TRASH};
+use super::lock::Touch;
+use super::version;
+use crate::env::Timestamp;
+use crate::error::{Error, Result};
+use crate::journal::{Op, Seq};
+use crate::name::{Name, Path};
+use crate::party::PersonId;
+use crate::store::catalog::Tx;
+
+/// Something removed that may come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trashed {
+    pub entry: i64,
+    /// The path it was removed from.
+    pub place: String,
+    pub at: Timestamp,
+    /// Who removed it.
+    pub party: String,
+}
+
+/// Newest first.
+pub fn list(tx: &dyn Tx, person: PersonId) -> Result<Vec<Trashed>> {
+    let sql = "SELECT entry, place, at, party FROM trash WHERE person = ?1 ORDER BY at DESC, entry DESC";
+    tx.all(sql, &[person.0.into()], |row| {
+        Ok(Trashed { entry: row.int(0)?, place: row.text(1)?.to_owned(), at: Timestamp(row.int(2)?), party: row.text(3)?.to_owned() })
+    })
+}
+
+impl Applier<'_> {
+    pub(super) fn remove(&mut self, path: Path) -> Result<Done> {
+        if path.is_root() {
+            return Err(Error::Forbidden("the root of a tree stays; remove what it holds"));
+        }
+        let chain = self.chain_to(&path)?;
+        let target = chain.target();
+        self.precondition.check(self.tx, self.person, self.now, &path, target)?;
+        let entry = target.cloned().ok_or_else(|| Error::NotFound(path.clone()))?;
+        self.check_locks(&path, &chain.entries, Touch::Subtree)?;
+        self.check_locks(&path, chain.above(), Touch::Members)?;
+        let seq = self.journal(Op::Remove, entry.id, entry.parent, &entry.key, None)?;
+        self.to_trash(&entry, &path, seq)?;
+        self.touch(chain.above(), seq);
+        Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None })
+    }
+
+    pub(super) fn to_trash(&mut self, entry: &Entry, path: &Path, seq: Seq) -> Result<()> {
+        self.drop_locks(entry.id)?;
+        let sql = "INSERT INTO trash (person, entry, parent, name, place, at, party) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let place = path.to_string();
+        let values = [
+            self.person.0.into(),
+            entry.id.into(),
+            entry.parent.into(),
+            entry.name.as_str().into(),
+            place.as_str().into(),
+            self.now.0.into(),
+            self.party.label.as_str().into(),
+        ];
+        self.tx.execute(sql, &values)?;
+        self.relocate(entry, TRASH, &format!("{:x}", entry.id), seq)
+    }
+
+    /// Moves one row to another folder under a key that is also its name.
+    fn relocate(&self, entry: &Entry, parent: i64, name: &str, seq: Seq) -> Result<()> {
+        self.delete_row(entry)?;
+        self.upsert(&Entry { parent, name: name.to_owned(), key: name.to_owned(), seq, ..entry.clone() })
+    }
+
+    fn trashed(&self, id: i64) -> Result<(Entry, i64, String)> {
+        let gone = || Error::Invalid(format!("entry {id} is not in the trash"));
+        let sql = "SELECT parent, name FROM trash WHERE person = ?1 AND entry = ?2";
+        let (parent, name) = self
+            .tx
+            .first(sql, &[self.person.0.into(), id.into()], |row| Ok((row.int(0)?, row.text(1)?.to_owned())))?
+            .ok_or_else(gone)?;
+        let entry = entry::by_id(self.tx, self.person, id)?.filter(|e| e.parent == TRASH).ok_or_else(gone)?;
+        Ok((entry, parent, name))
+    }
+
+    pub(super) fn restore(&mut self, id: i64, to: Option<Path>) -> Result<Done> {
+        let (entry, parent, name) = self.trashed(id)?;
+        let to = match to {
+            Some(path) => path,
+            None => entry::path_of(self.tx, self.person, parent)?
+                .ok_or_else(|| Error::Invalid("the folder it was in is gone; say where to restore it to".into()))?
+                .join(Name::new(name)?),
+        };
+        let chain = self.chain_to(&to)?;
+        if chain.target().is_some() || to.is_root() {
+            return Err(Error::Exists(to));
+        }
+        let folder = chain.parent(&to)?.clone();
+        self.check_locks(&to, &chain.entries, Touch::Members)?;
+        let name = to.name().ok_or_else(|| Error::Exists(to.clone()))?;
+        let seq = self.journal(Op::Restore, id, folder.id, name.key(), None)?;
+        self.tx.execute("DELETE FROM trash WHERE person = ?1 AND entry = ?2", &[self.person.0.into(), id.into()])?;
+        self.delete_row(&entry)?;
+        let entry = Entry { parent: folder.id, name: name.as_str().into(), key: name.key().into(), seq, ..entry };
+        self.upsert(&entry)?;
+        self.touch(chain.above(), seq);
+        Ok(Done { seq, outcome: Outcome::Created, entry: Some(entry), lock: None })
+    }
+
+    pub(super) fn purge(&mut self, id: i64) -> Result<Done> {
+        let (entry, _, _) = self.trashed(id)?;
+        let seq = self.journal(Op::Purge, id, TRASH, &entry.key, None)?;
+        let mut all = vec![entry.clone()];
+        if entry.is_folder() {
+            let _ = entry::walk(self.tx, self.person, id, &mut |e| {
+                all.push(e.clone());
+                Ok(std::ops::ControlFlow::Continue(()))
+            })?;
+        }
+        for entry in &all {
+            self.erase(entry)?;
+        }
+        self.tx.execute("DELETE FROM trash WHERE person = ?1 AND entry = ?2", &[self.person.0.into(), id.into()])?;
+        Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None })
+    }
+
+    /// Takes one entry out of the catalog with its versions and properties; its content is gc's to find.
+    fn erase(&mut self, entry: &Entry) -> Result<()> {
+        let versions = version::list(self.tx, self.person, entry.id)?;
+        self.refund(entry.size + versions.iter().map(|v| v.size).sum::<u64>());
+        if !versions.is_empty() {
+            self.tx.execute("DELETE FROM version WHERE person = ?1 AND entry = ?2", &[self.person.0.into(), entry.id.into()])?;
+        }
+        if entry.props > 0 {
+            self.drop_props(entry.id)?;
+        }
+        self.delete_row(entry)
+    }
+}

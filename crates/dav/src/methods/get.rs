@@ -1,0 +1,118 @@
+//! GET and HEAD (RFC 9110 §9.3): files whole or by range; a collection as a plain page.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use holm_core::{Access, Content, Entry, Error};
+use holm_formats::date;
+use holm_http::conditions;
+use holm_http::range::Range;
+use http::StatusCode;
+use http::header::IF_MATCH;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::index;
+use crate::props::content_type;
+use crate::{Answer, Call, Failure};
+
+/// Bytes read at a time when streaming; the next block is read while one is sent.
+const BLOCK: u64 = 512 * 1024;
+
+pub async fn get(call: Call) -> Answer {
+    let (entry, content) = match call.access.open(&call.path) {
+        Err(Error::IsFolder(_)) => return index::page(&call),
+        other => other?,
+    };
+    if conditions::entity_tags(&call.headers, IF_MATCH, false).is_some_and(|tags| !tags.holds(Some(&entry))) {
+        return Err(Failure::new(StatusCode::PRECONDITION_FAILED, "the file has changed"));
+    }
+    let head = Response::builder()
+        .header("ETag", format!("\"{}\"", entry.etag()))
+        .header("Last-Modified", date::http(entry.modified.0));
+    if conditions::not_modified(&call.headers, &entry, date::parse_http) {
+        return Ok(head.status(StatusCode::NOT_MODIFIED).body(Body::empty()).map_err(internal)?);
+    }
+    // What a person keeps is data here, never a page of this server (T28).
+    let head = head
+        .header("Accept-Ranges", "bytes")
+        .header("Content-Type", content_type(&entry))
+        .header("X-Content-Type-Options", "nosniff")
+        .header("Content-Security-Policy", "sandbox; default-src 'none'");
+    let (from, to, head) = match wanted(&call, &entry) {
+        Range::Whole => (0, entry.size, head),
+        Range::Part { from, to } => {
+            let range = format!("bytes {from}-{}/{}", to - 1, entry.size);
+            (from, to, head.status(StatusCode::PARTIAL_CONTENT).header("Content-Range", range))
+        }
+        Range::Unsatisfiable => {
+            let head = head.status(StatusCode::RANGE_NOT_SATISFIABLE).header("Content-Range", format!("bytes */{}", entry.size));
+            return Ok(head.header("Content-Length", "0").body(Body::empty()).map_err(internal)?);
+        }
+    };
+    let head = head.header("Content-Length", to - from);
+    let body = match content {
+        Content::Inline(bytes) => Body::from(Bytes::from(bytes).slice(from as usize..to as usize)),
+        Content::Chunked { id, .. } => cut_body(call.access.clone(), id, from, to).await?,
+    };
+    Ok(head.body(body).map_err(internal)?)
+}
+
+fn internal(e: http::Error) -> Failure {
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string())
+}
+
+/// The range, unless If-Range says that the client's part is of another state.
+fn wanted(call: &Call, entry: &Entry) -> Range {
+    let fresh = match call.header("if-range") {
+        None => true,
+        Some(tag) if tag.starts_with('"') => tag.trim_matches('"') == entry.etag(),
+        Some(when) => date::parse_http(when).is_some_and(|t| t.div_euclid(1_000) == entry.modified.seconds()),
+    };
+    if fresh { Range::parse(call.header("range"), entry.size) } else { Range::Whole }
+}
+
+async fn cut_body(access: Access, content: i64, from: u64, to: u64) -> Result<Body, Failure> {
+    let first = next_block(&access, content, from, to);
+    if to - from <= BLOCK {
+        let (bytes, _) = first.await.map_err(lost)??;
+        return Ok(Body::from(bytes));
+    }
+    let blocks = stream::unfold(Some(first), move |task: Option<Read>| {
+        let access = access.clone();
+        async move {
+            match task?.await.map_err(std::io::Error::other) {
+                Ok(Ok((bytes, at))) => {
+                    let next = (at < to).then(|| next_block(&access, content, at, to));
+                    Some((Ok(Bytes::from(bytes)), next))
+                }
+                Ok(Err(e)) => {
+                    tracing::error!("reading content {content}: {e}");
+                    Some((Err(std::io::Error::other(e)), None))
+                }
+                Err(e) => Some((Err(e), None)),
+            }
+        }
+    });
+    Ok(Body::from_stream(blocks))
+}
+
+fn lost(_: tokio::task::JoinError) -> Failure {
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the read's worker failed")
+}
+
+type Read = JoinHandle<Result<(Vec<u8>, u64), Error>>;
+
+fn next_block(access: &Access, content: i64, from: u64, to: u64) -> Read {
+    let access = access.clone();
+    spawn_blocking(move || {
+        let stop = to.min(from + BLOCK);
+        // Room for the seals that come with the bytes.
+        let mut out = Vec::with_capacity((stop - from) as usize + 128 * 1024);
+        let mut at = from;
+        while at < stop {
+            at += access.read_some(content, at, stop, &mut out)?;
+        }
+        Ok((out, at))
+    })
+}

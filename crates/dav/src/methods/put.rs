@@ -1,0 +1,130 @@
+//! PUT (RFC 9110 §9.3.4, RFC 4918 §9.7): small bodies go with the commit, larger ones stream into the store first.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use holm_core::{Change, ContentWriter, Done, Entry, Error, INLINE_MAX, NewContent, Outcome, Timestamp};
+use holm_http::body;
+use http::StatusCode;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::methods::conflict;
+use crate::{Answer, Call, Failure};
+
+/// Bytes handed to the store at a time; two such blocks are held per upload.
+const BLOCK: usize = 512 * 1024;
+
+pub async fn put(mut call: Call) -> Answer {
+    if call.headers.contains_key("content-range") {
+        return Err(Failure::bad("PUT takes no Content-Range; use PATCH with X-Update-Range"));
+    }
+    let precondition = call.precondition()?;
+    early(&call, &precondition)?;
+    let announced = call.header("content-length").and_then(|l| l.parse::<u64>().ok());
+    call.access.reserve(announced.unwrap_or(0))?;
+    let content = receive(&mut call, announced).await?;
+    let modified = call.header("x-oc-mtime").and_then(|t| t.parse::<f64>().ok()).map(|t| Timestamp((t * 1000.0) as i64));
+    let media_type = call.header("content-type").filter(|t| t.len() <= 255).map(str::to_owned);
+    let change = Change::Put { path: call.path.clone(), content, media_type, modified };
+    let done = call.access.commit(change, precondition).await.map_err(|e| call.failure(e))?;
+    Ok(stored(&done, modified.is_some()))
+}
+
+/// What can be refused before a large body comes: `Expect: 100-continue` then gets its answer at once.
+fn early(call: &Call, precondition: &holm_core::Precondition) -> Result<(), Failure> {
+    if call.path.is_root() {
+        return Err(Failure::not_allowed());
+    }
+    call.access.upload(&call.path)?;
+    if call.header("expect").is_none() && call.header("content-length").is_some_and(|l| l.len() < 6) {
+        return Ok(());
+    }
+    match call.access.stat(&call.path) {
+        Ok(entry) if entry.is_folder() => return Err(Failure::not_allowed()),
+        Err(Error::NotFound(_)) => {
+            let parent = call.path.parent().unwrap_or_default();
+            // The grant may not reach the parent; the commit knows better then.
+            if matches!(call.access.stat(&parent), Err(Error::NotFound(_))) {
+                return Err(conflict("the folder that should hold this does not exist; create it first"));
+            }
+        }
+        Err(e) => return Err(e.into()),
+        Ok(_) => {}
+    }
+    Ok(call.access.check(&call.path, precondition)?)
+}
+
+pub fn stored(done: &Done, mtime_taken: bool) -> Response {
+    let created = done.outcome == Outcome::Created;
+    let etag = done.entry.as_ref().map(Entry::etag).unwrap_or_default();
+    let builder = Response::builder()
+        .status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT })
+        .header("ETag", format!("\"{etag}\""));
+    let builder = if created { builder.header("Content-Length", "0") } else { builder };
+    let builder = if mtime_taken { builder.header("X-OC-Mtime", "accepted") } else { builder };
+    builder.body(Body::empty()).expect("an ETag of hex digits")
+}
+
+/// Takes a body of any length. A body shorter than announced never becomes content.
+async fn receive(call: &mut Call, announced: Option<u64>) -> Result<NewContent, Failure> {
+    if announced.is_some_and(|n| n <= INLINE_MAX as u64) {
+        return Ok(NewContent::Inline(body::whole(&mut call.body, INLINE_MAX).await?));
+    }
+    let mut upload = Upload::new(call.access.upload(&call.path)?);
+    while let Some(bytes) = body::next(&mut call.body).await? {
+        if upload.push(&bytes).await? && announced.is_none() {
+            call.access.reserve(upload.size)?;
+        }
+    }
+    upload.finish().await
+}
+
+/// Feeds a [`ContentWriter`] from async code: while one block is cut and sealed on a blocking thread, the next comes in.
+pub struct Upload {
+    block: Vec<u8>,
+    pub size: u64,
+    idle: Option<(ContentWriter, Vec<u8>)>,
+    busy: Option<JoinHandle<Result<(ContentWriter, Vec<u8>), Error>>>,
+}
+
+impl Upload {
+    pub fn new(writer: ContentWriter) -> Upload {
+        Upload { block: Vec::new(), size: 0, idle: Some((writer, Vec::new())), busy: None }
+    }
+
+    /// Answers whether a block went to the store.
+    pub async fn push(&mut self, bytes: &Bytes) -> Result<bool, Failure> {
+        self.size += bytes.len() as u64;
+        self.block.extend_from_slice(bytes);
+        if self.block.len() < BLOCK {
+            return Ok(false);
+        }
+        self.hand_over().await?;
+        Ok(true)
+    }
+
+    async fn ready(&mut self) -> Result<(ContentWriter, Vec<u8>), Failure> {
+        match self.busy.take() {
+            Some(task) => Ok(task.await.map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the upload's worker failed"))??),
+            None => self.idle.take().ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the upload failed before")),
+        }
+    }
+
+    async fn hand_over(&mut self) -> Result<(), Failure> {
+        let (mut writer, empty) = self.ready().await?;
+        let mut block = std::mem::replace(&mut self.block, empty);
+        self.busy = Some(spawn_blocking(move || {
+            writer.write(&block)?;
+            block.clear();
+            Ok((writer, block))
+        }));
+        Ok(())
+    }
+
+    pub async fn finish(mut self) -> Result<NewContent, Failure> {
+        self.hand_over().await?;
+        let (writer, _) = self.ready().await?;
+        let done = spawn_blocking(move || writer.finish()).await;
+        Ok(done.map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the upload's worker failed"))??)
+    }
+}

@@ -1,0 +1,68 @@
+//! Where a tree hangs in the URI space, and hrefs into it.
+
+use holm_core::{Entry, Path};
+use holm_http::path;
+use http::HeaderMap;
+
+/// A tree's place, like `/dav/files/ann`, and the person's principal.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Escaped, without a slash at its end.
+    pub prefix: String,
+    pub principal: String,
+}
+
+/// Why a Destination names nothing here.
+pub enum Elsewhere {
+    Malformed,
+    OtherServer,
+}
+
+impl Mount {
+    /// An absolute path, escaped; collections end in a slash.
+    pub fn href(&self, path: &Path, folder: bool) -> String {
+        let mut out = self.prefix.clone();
+        path::push(&mut out, path);
+        if folder {
+            out.push('/');
+        }
+        out
+    }
+
+    pub fn href_of(&self, path: &Path, entry: &Entry) -> String {
+        self.href(path, entry.is_folder())
+    }
+
+    /// The path that a URI or absolute path names, if it lies in this mount on this server.
+    pub fn resolve(&self, uri: &str, headers: &HeaderMap) -> Result<Path, Elsewhere> {
+        let local = match uri.split_once("://") {
+            None if uri.starts_with('/') => uri,
+            None => return Err(Elsewhere::Malformed),
+            Some((scheme, rest)) => {
+                if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+                    return Err(Elsewhere::OtherServer);
+                }
+                let at = rest.find('/').unwrap_or(rest.len());
+                let host = headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
+                if !same_host(&rest[..at], host) {
+                    return Err(Elsewhere::OtherServer);
+                }
+                &rest[at..]
+            }
+        };
+        let local = local.split('?').next().unwrap_or(local);
+        let whole = path::parse(local).map_err(|_| Elsewhere::Malformed)?;
+        let prefix = path::parse(&self.prefix).map_err(|_| Elsewhere::Malformed)?;
+        let names = whole.below(&prefix).ok_or(Elsewhere::OtherServer)?.to_vec();
+        Path::from_names(names).map_err(|_| Elsewhere::Malformed)
+    }
+}
+
+/// Without user information and default ports, which some clients add.
+fn same_host(a: &str, b: &str) -> bool {
+    let plain = |h: &str| {
+        let h = h.rsplit_once('@').map_or(h, |(_, h)| h).to_ascii_lowercase();
+        h.strip_suffix(":80").or(h.strip_suffix(":443")).map_or(h.clone(), str::to_owned)
+    };
+    plain(a) == plain(b)
+}

@@ -1,0 +1,212 @@
+//! The properties of entries: live ones computed here, dead ones from the tree.
+
+use holm_core::{Access, Ability, Depth, Entry, Lock, Path, Result, Usage};
+use holm_formats::dav::{DAV, Propfind};
+use holm_formats::xml::{QName, Writer};
+use holm_formats::{date, media};
+
+use crate::multistatus::Multistatus;
+use crate::mount::Mount;
+
+/// What `allprop` answers of the live properties (RFC 4918 §9.1 leaves the choice).
+const ALL: &[&str] = &[
+    "creationdate", "displayname", "getcontentlength", "getcontenttype", "getetag", "getlastmodified", "resourcetype", "supportedlock", "lockdiscovery",
+];
+/// Computed ones, only when asked by name.
+const NAMED: &[&str] = &[
+    "quota-available-bytes", "quota-used-bytes", "current-user-principal", "owner", "principal-collection-set", "current-user-privilege-set",
+    "supported-report-set", "sync-token", "supported-privilege-set", "acl",
+];
+
+/// Live properties that a client may not set.
+pub fn is_protected(name: &QName) -> bool {
+    name.ns == DAV && (ALL.contains(&name.local.as_str()) || NAMED.contains(&name.local.as_str())) && name.local != "getlastmodified"
+}
+
+/// What a request asks of every entry it meets, with what it takes to answer.
+pub struct Asked {
+    pub propfind: Propfind,
+    pub mount: Mount,
+    pub access: Access,
+    /// Leave out the 404 propstat (RFC 8144).
+    pub minimal: bool,
+    usage: Option<Usage>,
+    locks: bool,
+}
+
+impl Asked {
+    /// `hide_quota`: quota makes some macOS versions hang.
+    pub fn new(propfind: Propfind, mount: Mount, access: Access, minimal: bool, hide_quota: bool) -> Result<Asked> {
+        let names: &[QName] = match &propfind {
+            Propfind::Prop(names) | Propfind::AllProp { include: names } => names,
+            Propfind::PropName => &[],
+        };
+        let named = |local: &str| names.iter().any(|n| n.ns == DAV && n.local == local);
+        let quota = !hide_quota && (named("quota-available-bytes") || named("quota-used-bytes"));
+        let usage = if quota { Some(access.usage()?) } else { None };
+        let locks = (named("lockdiscovery") || matches!(propfind, Propfind::AllProp { .. })) && access.any_locks()?;
+        Ok(Asked { propfind, mount, access, minimal, usage, locks })
+    }
+
+    /// Writes the response element of one entry.
+    pub fn write(&self, out: &mut Multistatus, path: &Path, entry: &Entry) -> Result<()> {
+        let href = self.mount.href_of(path, entry);
+        let locks = if self.locks { self.access.locks(path)? } else { Vec::new() };
+        let one = One { asked: self, path, entry, locks };
+        let dead = if entry.props > 0 && one.wants_dead() { self.access.props(path, entry.id)? } else { Vec::new() };
+        out.response(&href, self.minimal, |xml| one.found(xml, &dead));
+        Ok(())
+    }
+}
+
+struct One<'a> {
+    asked: &'a Asked,
+    path: &'a Path,
+    entry: &'a Entry,
+    locks: Vec<(Lock, Path)>,
+}
+
+impl One<'_> {
+    fn wants_dead(&self) -> bool {
+        match &self.asked.propfind {
+            Propfind::Prop(names) => names.iter().any(|n| n.ns != DAV || !(ALL.contains(&n.local.as_str()) || NAMED.contains(&n.local.as_str()))),
+            _ => true,
+        }
+    }
+
+    /// Writes what is there; answers the names that are not.
+    fn found(&self, xml: &mut Writer, dead: &[(String, String)]) -> Vec<QName> {
+        let mut missing = Vec::new();
+        match &self.asked.propfind {
+            Propfind::Prop(names) => {
+                for name in names {
+                    if name.ns == DAV && self.live(xml, &name.local) {
+                        continue;
+                    }
+                    let clark = name.clark();
+                    match dead.iter().find(|(n, _)| *n == clark) {
+                        Some((_, value)) => _ = xml.fragment(value),
+                        None => missing.push(name.clone()),
+                    }
+                }
+            }
+            Propfind::AllProp { include } => {
+                for name in ALL {
+                    self.live(xml, name);
+                }
+                for (_, value) in dead {
+                    xml.fragment(value);
+                }
+                for name in include.iter().filter(|n| n.ns == DAV && NAMED.contains(&n.local.as_str())) {
+                    self.live(xml, &name.local);
+                }
+            }
+            Propfind::PropName => {
+                for name in ALL.iter().chain(NAMED).filter(|n| self.has(n)) {
+                    xml.empty(&format!("d:{name}"));
+                }
+                for name in dead.iter().filter_map(|(n, _)| QName::from_clark(n)) {
+                    xml.empty_qname(&name);
+                }
+            }
+        }
+        missing
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let mut scratch = Writer::default();
+        self.live(&mut scratch, name)
+    }
+
+    /// Writes a DAV: property; answers whether this entry has it.
+    fn live(&self, xml: &mut Writer, name: &str) -> bool {
+        let Entry { created, modified, size, .. } = *self.entry;
+        let folder = self.entry.is_folder();
+        match name {
+            "creationdate" => xml.leaf("d:creationdate", &date::rfc3339(created.0)),
+            "displayname" => xml.leaf("d:displayname", &self.entry.name),
+            "getcontentlength" if !folder => xml.leaf("d:getcontentlength", &size.to_string()),
+            "getcontenttype" if !folder => xml.leaf("d:getcontenttype", content_type(self.entry)),
+            "getetag" => xml.leaf("d:getetag", &format!("\"{}\"", self.entry.etag())),
+            "getlastmodified" => xml.leaf("d:getlastmodified", &date::http(modified.0)),
+            "resourcetype" if folder => xml.open("d:resourcetype").empty("d:collection").close("d:resourcetype"),
+            "resourcetype" => xml.empty("d:resourcetype"),
+            "supportedlock" => supported_lock(xml),
+            "lockdiscovery" => {
+                xml.open("d:lockdiscovery");
+                for (lock, root) in &self.locks {
+                    active_lock(xml, lock, &self.asked.mount.href(root, folder && root == self.path), self.own(lock));
+                }
+                xml.close("d:lockdiscovery")
+            }
+            "current-user-principal" | "owner" => {
+                let tag = format!("d:{name}");
+                xml.open(&tag).leaf("d:href", &self.asked.mount.principal).close(&tag)
+            }
+            "principal-collection-set" => xml.open("d:principal-collection-set").leaf("d:href", "/dav/principals/users/").close("d:principal-collection-set"),
+            "current-user-privilege-set" => self.privileges(xml),
+            "supported-report-set" if folder => {
+                xml.open("d:supported-report-set").open("d:supported-report").open("d:report").empty("d:sync-collection");
+                xml.close("d:report").close("d:supported-report").close("d:supported-report-set")
+            }
+            "sync-token" if folder => xml.leaf("d:sync-token", &crate::methods::report::token(self.entry.seq)),
+            "quota-used-bytes" | "quota-available-bytes" if folder => return self.quota(xml, name),
+            _ => return false,
+        };
+        true
+    }
+
+    fn own(&self, lock: &Lock) -> bool {
+        lock.credential == self.asked.access.party().credential
+    }
+
+    fn quota(&self, xml: &mut Writer, name: &str) -> bool {
+        match (self.asked.usage, name) {
+            (Some(usage), "quota-used-bytes") => xml.leaf("d:quota-used-bytes", &usage.used.to_string()),
+            (Some(Usage { used, quota }), _) if quota > 0 => xml.leaf("d:quota-available-bytes", &quota.saturating_sub(used).to_string()),
+            _ => return false,
+        };
+        true
+    }
+
+    fn privileges<'x>(&self, xml: &'x mut Writer) -> &'x mut Writer {
+        let mut names = vec!["read", "read-current-user-privilege-set"];
+        if self.asked.access.party().grant.allows(Ability::Write, self.path) {
+            names.extend(["write", "write-content", "write-properties", "bind", "unbind", "unlock"]);
+        }
+        xml.open("d:current-user-privilege-set");
+        for name in names {
+            xml.open("d:privilege").empty(&format!("d:{name}")).close("d:privilege");
+        }
+        xml.close("d:current-user-privilege-set")
+    }
+}
+
+/// The type the client gave, else what the name stands for.
+pub fn content_type(entry: &Entry) -> &str {
+    entry.media_type.as_deref().unwrap_or_else(|| media::by_name(&entry.name))
+}
+
+fn supported_lock(xml: &mut Writer) -> &mut Writer {
+    xml.open("d:supportedlock");
+    for scope in ["d:exclusive", "d:shared"] {
+        xml.open("d:lockentry").open("d:lockscope").empty(scope).close("d:lockscope");
+        xml.open("d:locktype").empty("d:write").close("d:locktype").close("d:lockentry");
+    }
+    xml.close("d:supportedlock")
+}
+
+/// RFC 4918 §14.1. The token is shown only to whoever holds the lock (T06).
+pub fn active_lock(xml: &mut Writer, lock: &Lock, root: &str, own: bool) {
+    xml.open("d:activelock").open("d:locktype").empty("d:write").close("d:locktype");
+    xml.open("d:lockscope").empty(if lock.exclusive { "d:exclusive" } else { "d:shared" }).close("d:lockscope");
+    xml.leaf("d:depth", if lock.depth == Depth::Infinity { "infinity" } else { "0" });
+    if !lock.owner.is_empty() {
+        xml.open("d:owner").fragment(&lock.owner).close("d:owner");
+    }
+    xml.leaf("d:timeout", &format!("Second-{}", lock.seconds));
+    if own {
+        xml.open("d:locktoken").leaf("d:href", &lock.token).close("d:locktoken");
+    }
+    xml.open("d:lockroot").leaf("d:href", root).close("d:lockroot").close("d:activelock");
+}

@@ -1,0 +1,351 @@
+//! XML as WebDAV uses it: a small tree from a bounded parser without DTDs or entities of its own (T03, T04), and a
+//! writer that escapes. Knows no vocabulary.
+
+use std::fmt::Write as _;
+
+use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::{PrefixDeclaration, ResolveResult};
+use quick_xml::reader::NsReader;
+
+pub const MAX_DEPTH: usize = 64;
+pub const MAX_ATTRIBUTES: usize = 64;
+/// Elements in one document.
+pub const MAX_ELEMENTS: usize = 50_000;
+
+/// Why a body is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the XML body is not accepted: {0}")]
+pub struct Refused(pub String);
+
+fn refuse<T>(why: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused(why.into()))
+}
+
+/// A name with its namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QName {
+    pub ns: String,
+    pub local: String,
+}
+
+impl QName {
+    pub fn new(ns: &str, local: &str) -> QName {
+        QName { ns: ns.into(), local: local.into() }
+    }
+
+    /// Clark notation, `{namespace}local`.
+    pub fn clark(&self) -> String {
+        format!("{{{}}}{}", self.ns, self.local)
+    }
+
+    pub fn from_clark(text: &str) -> Option<QName> {
+        let (ns, local) = text.strip_prefix('{')?.split_once('}')?;
+        Some(QName::new(ns, local))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    Element(Element),
+    Text(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    pub name: QName,
+    pub attributes: Vec<(QName, String)>,
+    pub nodes: Vec<Node>,
+}
+
+impl Element {
+    pub fn is(&self, ns: &str, local: &str) -> bool {
+        self.name.ns == ns && self.name.local == local
+    }
+
+    pub fn children(&self) -> impl Iterator<Item = &Element> {
+        self.nodes.iter().filter_map(|n| match n {
+            Node::Element(e) => Some(e),
+            Node::Text(_) => None,
+        })
+    }
+
+    pub fn child(&self, ns: &str, local: &str) -> Option<&Element> {
+        self.children().find(|e| e.is(ns, local))
+    }
+
+    /// All text directly inside.
+    pub fn text(&self) -> String {
+        let texts = self.nodes.iter().filter_map(|n| match n {
+            Node::Text(t) => Some(t.as_str()),
+            Node::Element(_) => None,
+        });
+        texts.collect()
+    }
+
+    /// The element as a fragment that means the same anywhere: each namespace is declared where it is used.
+    pub fn to_fragment(&self) -> String {
+        let mut out = String::new();
+        self.write_fragment(&mut out);
+        out
+    }
+
+    fn write_fragment(&self, out: &mut String) {
+        let tag = if self.name.ns.is_empty() { self.name.local.clone() } else { format!("x:{}", self.name.local) };
+        let _ = write!(out, "<{tag}");
+        let _ = match self.name.ns.as_str() {
+            "" => write!(out, " xmlns=\"\""),
+            ns => write!(out, " xmlns:x=\"{}\"", escape(ns)),
+        };
+        for (n, (name, value)) in self.attributes.iter().enumerate() {
+            let _ = match name.ns.as_str() {
+                "" => write!(out, " {}=\"{}\"", name.local, escape(value)),
+                XML_NS => write!(out, " xml:{}=\"{}\"", name.local, escape(value)),
+                ns => write!(out, " xmlns:a{n}=\"{}\" a{n}:{}=\"{}\"", escape(ns), name.local, escape(value)),
+            };
+        }
+        if self.nodes.is_empty() {
+            out.push_str("/>");
+            return;
+        }
+        out.push('>');
+        for node in &self.nodes {
+            match node {
+                Node::Element(e) => e.write_fragment(out),
+                Node::Text(t) => out.push_str(&escape(t.as_str())),
+            }
+        }
+        let _ = write!(out, "</{tag}>");
+    }
+}
+
+const XML_NS: &str = "http://www.w3.org/XML/1998/namespace";
+
+/// Parses a whole document.
+pub fn parse(body: &[u8]) -> Result<Element, Refused> {
+    let text = std::str::from_utf8(body).map_err(|_| Refused("it is not UTF-8".into()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.chars().any(|c| c < ' ' && !matches!(c, '\t' | '\n' | '\r')) {
+        return refuse("it holds a control character");
+    }
+    let mut reader = NsReader::from_str(text);
+    let mut open: Vec<Element> = Vec::new();
+    let mut root = None;
+    let mut count = 0;
+    loop {
+        let event = reader.read_event().map_err(|e| Refused(e.to_string()))?;
+        match event {
+            Event::Start(start) | Event::Empty(start) if root.is_some() && open.is_empty() => {
+                return refuse(format!("a second root element {:?}", start.name()));
+            }
+            Event::Start(start) => {
+                count += 1;
+                if open.len() >= MAX_DEPTH || count > MAX_ELEMENTS {
+                    return refuse("it is nested too deep or has too many elements");
+                }
+                open.push(element(&reader, &start)?);
+            }
+            Event::Empty(start) => {
+                count += 1;
+                if open.len() >= MAX_DEPTH || count > MAX_ELEMENTS {
+                    return refuse("it is nested too deep or has too many elements");
+                }
+                let element = element(&reader, &start)?;
+                close(element, &mut open, &mut root);
+            }
+            Event::End(_) => {
+                let element = open.pop().ok_or_else(|| Refused("an end without a start".into()))?;
+                close(element, &mut open, &mut root);
+            }
+            Event::Text(t) => add_text(&mut open, t.xml10_content().as_ref())?,
+            Event::CData(t) => add_text(&mut open, t.xml10_content().as_ref())?,
+            Event::GeneralRef(r) => {
+                let text = match r.resolve_char_ref().map_err(|e| Refused(e.to_string()))? {
+                    Some(c) if c >= ' ' || matches!(c, '\t' | '\n' | '\r') => c.to_string(),
+                    Some(_) => return refuse("a reference to a control character"),
+                    None => {
+                        let name: &str = &r;
+                        resolve_predefined_entity(name).ok_or_else(|| Refused(format!("entity &{name};")))?.to_owned()
+                    }
+                };
+                add_text(&mut open, &text)?;
+            }
+            Event::DocType(_) => return refuse("document types are not allowed"),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+            Event::Eof => break,
+        }
+    }
+    match root {
+        Some(root) if open.is_empty() => Ok(root),
+        _ => refuse("it ends too early"),
+    }
+}
+
+fn close(element: Element, open: &mut [Element], root: &mut Option<Element>) {
+    match open.last_mut() {
+        Some(parent) => parent.nodes.push(Node::Element(element)),
+        None => *root = Some(element),
+    }
+}
+
+fn add_text(open: &mut [Element], text: &str) -> Result<(), Refused> {
+    match open.last_mut() {
+        Some(parent) => match parent.nodes.last_mut() {
+            Some(Node::Text(before)) => before.push_str(text),
+            _ => parent.nodes.push(Node::Text(text.to_owned())),
+        },
+        None if text.trim().is_empty() => {}
+        None => return refuse("text outside the root element"),
+    }
+    Ok(())
+}
+
+fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, Refused> {
+    let (ns, local) = reader.resolver().resolve_element(start.name());
+    let name = QName { ns: namespace(ns)?, local: local.as_ref().to_owned() };
+    let mut attributes = Vec::new();
+    for (n, attribute) in start.attributes().enumerate() {
+        let attribute = attribute.map_err(|e| Refused(e.to_string()))?;
+        if n >= MAX_ATTRIBUTES {
+            return refuse("an element has too many attributes");
+        }
+        let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|e| Refused(e.to_string()))?.into_owned();
+        match attribute.key.as_namespace_binding() {
+            // Namespaces in XML 1.0 §5: a prefix cannot be undeclared.
+            Some(PrefixDeclaration::Named(_)) if value.is_empty() => return refuse("a prefix bound to nothing"),
+            Some(_) => {}
+            None => {
+                let (ns, local) = reader.resolver().resolve_attribute(attribute.key);
+                attributes.push((QName { ns: namespace(ns)?, local: local.as_ref().to_owned() }, value));
+            }
+        }
+    }
+    Ok(Element { name, attributes, nodes: Vec::new() })
+}
+
+fn namespace(resolved: ResolveResult<'_>) -> Result<String, Refused> {
+    match resolved {
+        ResolveResult::Bound(ns) => Ok(ns.0.to_owned()),
+        ResolveResult::Unbound => Ok(String::new()),
+        ResolveResult::Unknown(prefix) => refuse(format!("prefix {prefix:?} is not declared")),
+    }
+}
+
+/// Writes XML; names are given with the prefixes that the root element declares.
+#[derive(Default)]
+pub struct Writer {
+    out: String,
+}
+
+impl Writer {
+    pub fn document(root: &str, namespaces: &[(&str, &str)]) -> Writer {
+        let mut out = String::with_capacity(1024);
+        let _ = write!(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?><{root}");
+        for (prefix, ns) in namespaces {
+            let _ = write!(out, " xmlns:{prefix}=\"{ns}\"");
+        }
+        out.push('>');
+        Writer { out }
+    }
+
+    pub fn open(&mut self, name: &str) -> &mut Self {
+        self.out.push('<');
+        self.out.push_str(name);
+        self.out.push('>');
+        self
+    }
+
+    pub fn close(&mut self, name: &str) -> &mut Self {
+        self.out.push_str("</");
+        self.out.push_str(name);
+        self.out.push('>');
+        self
+    }
+
+    pub fn empty(&mut self, name: &str) -> &mut Self {
+        self.out.push('<');
+        self.out.push_str(name);
+        self.out.push_str("/>");
+        self
+    }
+
+    /// An element of any namespace, empty.
+    pub fn empty_qname(&mut self, name: &QName) -> &mut Self {
+        let element = Element { name: name.clone(), attributes: Vec::new(), nodes: Vec::new() };
+        self.fragment(&element.to_fragment())
+    }
+
+    /// Characters XML 1.0 cannot carry become U+FFFD.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        let start = self.out.len();
+        self.out.push_str(&escape(text));
+        if self.out[start..].contains(|c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+            let clean = self.out[start..].replace(|c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}");
+            self.out.truncate(start);
+            self.out.push_str(&clean);
+        }
+        self
+    }
+
+    pub fn leaf(&mut self, name: &str, text: &str) -> &mut Self {
+        self.open(name).text(text).close(name)
+    }
+
+    /// Well-formed XML that came from [`Element::to_fragment`].
+    pub fn fragment(&mut self, xml: &str) -> &mut Self {
+        self.out.push_str(xml);
+        self
+    }
+
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// What was written so far, to be sent; writing goes on after it.
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(xml: &str, good: bool) {
+        assert_eq!(parse(xml.as_bytes()).is_ok(), good, "{xml:.80} → {:?}", parse(xml.as_bytes()));
+    }
+
+    #[test]
+    fn t03_no_document_types_or_entities() {
+        check("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>", false);
+        check("<!DOCTYPE a SYSTEM 'http://127.0.0.1/'><a/>", false);
+        check("<a>&x;</a>", false);
+        check("<a>&lt;&#65;</a>", true);
+    }
+
+    #[test]
+    fn t04_budgets() {
+        check(&("<a>".repeat(64) + &"</a>".repeat(64)), true);
+        check(&("<a>".repeat(65) + &"</a>".repeat(65)), false);
+        check(&format!("<a>{}</a>", "<b/>".repeat(60_000)), false);
+        check(&format!("<a {}/>", (0..65).map(|n| format!("a{n}='' ")).collect::<String>()), false);
+    }
+
+    #[test]
+    fn malformed_is_refused() {
+        for bad in ["", "<a>", "<a></b>", "<a/><b/>", "text", "<p:a/>", "<a xmlns:p=''/>", "<a>\u{1}</a>", "<a b='1' b='2'/>", "<a>&#1;</a>"] {
+            check(bad, false);
+        }
+    }
+
+    #[test]
+    fn fragments_mean_the_same() {
+        let xml = "<q:a xmlns:q='u:1' xml:lang='de' q:k='&amp;'><b xmlns=''>t&lt;</b><c xmlns='u:2'>\u{10fff0}</c></q:a>";
+        let element = parse(xml.as_bytes()).unwrap();
+        assert_eq!(parse(element.to_fragment().as_bytes()).unwrap(), element);
+    }
+}

@@ -1,0 +1,116 @@
+//! Conditional requests: If-Match and If-None-Match (RFC 9110 §13), If (RFC 4918 §10.4).
+
+use holm_core::{Entry, List, Path, State, Tags, Term};
+use http::HeaderMap;
+use http::header::HeaderName;
+
+/// Longest If header in bytes, and most lists in it (T07).
+pub const MAX_IF: usize = 8 * 1024;
+pub const MAX_LISTS: usize = 32;
+
+/// An unquoted strong tag per entry; with `weak` allowed, `W/"x"` counts as `"x"` (for reads).
+fn tags(value: &str, weak: bool) -> Tags {
+    if value.trim() == "*" {
+        return Tags::Any;
+    }
+    let mut out = Vec::new();
+    for tag in value.split(',').map(str::trim) {
+        let strong = if weak { tag.strip_prefix("W/").unwrap_or(tag) } else { tag };
+        match strong.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+            Some(inner) => out.push(inner.to_owned()),
+            // Some clients leave out the quotes.
+            None if !strong.starts_with("W/") => out.push(strong.to_owned()),
+            None => {}
+        }
+    }
+    Tags::List(out)
+}
+
+/// The tags of all headers called `name`.
+pub fn entity_tags(headers: &HeaderMap, name: HeaderName, weak: bool) -> Option<Tags> {
+    let values: Vec<_> = headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
+    if values.is_empty() { None } else { Some(tags(&values.join(","), weak)) }
+}
+
+/// Whether a GET is answered 304.
+pub fn not_modified(headers: &HeaderMap, entry: &Entry, modified_http: impl Fn(&str) -> Option<i64>) -> bool {
+    if let Some(tags) = entity_tags(headers, http::header::IF_NONE_MATCH, true) {
+        return tags.holds(Some(entry));
+    }
+    let since = headers.get(http::header::IF_MODIFIED_SINCE).and_then(|v| v.to_str().ok()).and_then(modified_http);
+    since.is_some_and(|since| entry.modified.seconds() <= since.div_euclid(1_000))
+}
+
+/// Parses an If header. `resolve` turns a tag's URI into a path of this tree, None where it lies elsewhere.
+/// An untagged list is about `target`.
+pub fn parse_if(text: &str, target: &Path, resolve: impl Fn(&str) -> Option<Path>) -> Result<Vec<List>, String> {
+    if text.len() > MAX_IF {
+        return Err("the If header is longer than 8 KiB".into());
+    }
+    let mut rest = text.trim_start();
+    let mut on = Some(target.clone());
+    let mut lists = Vec::new();
+    while !rest.is_empty() {
+        if let Some(tagged) = rest.strip_prefix('<') {
+            let (uri, after) = tagged.split_once('>').ok_or("an unclosed < in the If header")?;
+            on = resolve(uri);
+            rest = after.trim_start();
+            if !rest.starts_with('(') {
+                return Err("a tag without a list in the If header".into());
+            }
+        }
+        let (terms, after) = list(rest)?;
+        lists.push(List { on: on.clone(), terms });
+        if lists.len() > MAX_LISTS {
+            return Err("more than 32 lists in the If header".into());
+        }
+        rest = after.trim_start();
+    }
+    if lists.is_empty() { Err("an empty If header".into()) } else { Ok(lists) }
+}
+
+fn list(text: &str) -> Result<(Vec<Term>, &str), String> {
+    let mut rest = text.strip_prefix('(').ok_or("the If header has text outside its lists")?.trim_start();
+    let mut terms = Vec::new();
+    loop {
+        if let Some(after) = rest.strip_prefix(')') {
+            return if terms.is_empty() { Err("an empty list in the If header".into()) } else { Ok((terms, after)) };
+        }
+        let not = rest.get(..3).is_some_and(|n| n.eq_ignore_ascii_case("not"));
+        if not {
+            rest = rest[3..].trim_start();
+        }
+        let (state, after) = if let Some(token) = rest.strip_prefix('<') {
+            let (token, after) = token.split_once('>').ok_or("an unclosed state token in the If header")?;
+            (State::Token(token.to_owned()), after)
+        } else if let Some(tag) = rest.strip_prefix('[') {
+            let (tag, after) = tag.split_once(']').ok_or("an unclosed entity tag in the If header")?;
+            (State::Etag(tag.trim().trim_matches('"').to_owned()), after)
+        } else {
+            return Err("the If header is not well formed".into());
+        };
+        terms.push(Term { not, state });
+        rest = after.trim_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t07_if_headers() {
+        let check = |text: &str, want: Option<usize>| {
+            let got = parse_if(text, &Path::root(), |u| Path::parse(u).ok());
+            assert_eq!(got.as_ref().ok().map(Vec::len), want, "{text:.60} → {got:?}");
+        };
+        check("(<urn:x>)", Some(1));
+        check("(<urn:x> [\"e\"]) (Not <DAV:no-lock>)", Some(2));
+        check("</a> (<urn:x>) ([\"e\"]) </b>(NOT [\"e\"])", Some(3));
+        for bad in ["", "(", "()", "(<x>", "<a>", "(x)", "([e)", "x (<y>)", "(<a>))", "(Not)"] {
+            check(bad, None);
+        }
+        check(&"(<a>)".repeat(33), None);
+        check(&"(".repeat(60_000), None);
+    }
+}

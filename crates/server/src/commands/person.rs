@@ -1,0 +1,128 @@
+//! `holm person`: add, list, passwd, quota, remove.
+
+use clap::Subcommand;
+use holm_auth::password;
+use holm_core::{Gate, Party};
+use serde_json::json;
+
+use super::Opened;
+use crate::settings::Fallible;
+
+#[derive(Subcommand)]
+pub enum Person {
+    /// Give a person a tree
+    Add {
+        name: String,
+        /// Read a password from standard input (for the web; devices use app passwords)
+        #[arg(long)]
+        password_stdin: bool,
+        /// Most bytes the person may keep, like 500G; none means no limit
+        #[arg(long, value_parser = bytes)]
+        quota: Option<u64>,
+    },
+    /// List everybody
+    List,
+    /// Change a password; asks for it, or reads it from a pipe
+    Passwd { name: String },
+    /// Set how much a person may keep, like 500G or none
+    Quota {
+        name: String,
+        #[arg(value_parser = bytes)]
+        quota: u64,
+    },
+    /// Destroy a person's key and everything they keep
+    Remove {
+        name: String,
+        /// Really: nothing of it can ever be read again
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `500G`, `1.5T`, `1000` or `none`.
+fn bytes(text: &str) -> Result<u64, String> {
+    if text == "none" {
+        return Ok(0);
+    }
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+        "" => 1u64,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err("use K, M, G or T, or none".into()),
+    };
+    let number: f64 = digits.parse().map_err(|_| "not a size; try 500G, or none")?;
+    let total = number * factor as f64;
+    if number > 0.0 && total < i64::MAX as f64 { Ok(total as u64) } else { Err("a size is more than nothing; none means no limit".into()) }
+}
+
+fn read_password() -> Fallible<String> {
+    use std::io::IsTerminal;
+    if std::io::stdin().is_terminal() {
+        return Ok(rpassword::prompt_password("Password: ")?);
+    }
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+impl Person {
+    pub fn run(self, opened: &Opened) -> Fallible<()> {
+        let host = &opened.host;
+        match self {
+            Person::Add { name, password_stdin, quota } => {
+                let hash = if password_stdin { Some(password::hash(&opened.env, &read_password()?)?) } else { None };
+                let person = host.add_person(&name, hash.as_deref(), quota.unwrap_or(0))?;
+                let text = format!("{name} has a tree now. Next: holm app-password add {name} --name DEVICE");
+                opened.say(text, json!({ "person": person.name, "number": person.id.0 }));
+            }
+            Person::List => list(opened)?,
+            Person::Passwd { name } => {
+                let person = host.person(&name)?;
+                host.set_password(person.id, &password::hash(&opened.env, &read_password()?)?)?;
+                opened.say(format!("The password of {name} is changed."), json!({ "person": name }));
+            }
+            Person::Quota { name, quota } => {
+                host.set_quota(host.person(&name)?.id, quota)?;
+                opened.say(format!("{name} may keep {}.", limit(quota)), json!({ "person": name, "quota": quota }));
+            }
+            Person::Remove { name, yes } => {
+                let person = host.person(&name)?;
+                if !yes {
+                    return Err(format!("this destroys the key of {name}: nothing they keep here can ever be read again. Add --yes if that is meant").into());
+                }
+                host.remove_person(&person)?;
+                opened.say(format!("{name} is gone."), json!({ "removed": name }));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn limit(quota: u64) -> String {
+    if quota == 0 { "as much as fits".into() } else { format!("{quota} bytes") }
+}
+
+fn list(opened: &Opened) -> Fallible<()> {
+    let gate = Gate::new(opened.host.clone(), opened.env.clone());
+    for person in opened.host.people()? {
+        let usage = gate.admit(Party::operator(person.id).into())?.usage()?;
+        let text = format!("{}\t{} bytes of {}", person.name, usage.used, limit(usage.quota));
+        opened.say(text, json!({ "person": person.name, "number": person.id.0, "used": usage.used, "quota": usage.quota, "created": person.created.0 }));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes() {
+        for (text, want) in [("1000", Some(1000)), ("1K", Some(1024)), ("1.5 g", None), ("1.5g", Some(3 << 29)), ("2GiB", Some(2 << 30)), ("none", Some(0)), ("0", None), ("-1", None), ("1X", None), ("", None)] {
+            assert_eq!(bytes(text).ok(), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `holm serve`: wiring, as plain constructor calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use holm_auth::Auth;
+use holm_core::Gate;
+use holm_webdav::Webdav;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Opened;
+use crate::connection::Server;
+use crate::settings::{Fallible, LogFormat, Settings};
+use crate::tls;
+
+/// Threads for blocking work: chunking, sealing, disk reads.
+const BLOCKING: usize = 32;
+
+pub fn run(settings: Settings, opened: Opened) -> Fallible<()> {
+    log(&settings)?;
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(BLOCKING)
+        .thread_keep_alive(Duration::from_secs(5))
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(settings, opened))
+}
+
+fn log(settings: &Settings) -> Fallible<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(settings.log.as_deref().unwrap_or("info"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_format.unwrap_or_default() {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
+    let gate = Arc::new(Gate::new(opened.host.clone(), opened.env.clone()));
+    let auth = Arc::new(Auth::new(opened.host.clone(), opened.env.clone()));
+    let acceptor = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
+        (None, None) => None,
+        _ => return Err("TLS needs both tls_cert and tls_key".into()),
+    };
+    let address = settings.listen();
+    if acceptor.is_none() && !address.ip().is_loopback() && settings.insecure_http != Some(true) {
+        return Err(format!("{address} is open to others, and plain HTTP would show them every password: give tls_cert and tls_key, or insecure_http behind a proxy that speaks TLS").into());
+    }
+    let listener = TcpListener::bind(address).await.map_err(|e| format!("{address}: {e}; choose another with --listen"))?;
+    let scheme = if acceptor.is_some() { "https" } else { "http" };
+    greet(&settings, &opened, &format!("{scheme}://{}", listener.local_addr()?))?;
+    if let Some(metrics) = settings.metrics {
+        serve_metrics(metrics).await?;
+    }
+    let uses = auth.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            if let Err(e) = uses.flush_uses() {
+                tracing::warn!("recording uses of app passwords: {e}");
+            }
+        }
+    });
+    let health = Router::new().route("/health", get(|| async { "ok\n" }));
+    let router = health.merge(holm_webdav::routes(Webdav { gate: gate.clone(), auth: auth.clone() }));
+    let mut failed = gate.failed();
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let stop = async {
+        tokio::select! {
+            _ = failed.wait_for(|f| *f) => tracing::error!("storage failed; stopping before anything is harmed"),
+            _ = interrupted.recv() => tracing::info!("stopping"),
+            _ = terminated.recv() => tracing::info!("stopping"),
+        }
+    };
+    Server { listener, tls: acceptor, router }.run(stop).await;
+    auth.flush_uses()?;
+    let poisoned = *gate.failed().borrow();
+    if poisoned { Err("storage failed; nothing that was acknowledged is lost, see the log and check the disk".into()) } else { Ok(()) }
+}
+
+async fn serve_metrics(address: std::net::SocketAddr) -> Fallible<()> {
+    let handle = PrometheusBuilder::new().install_recorder()?;
+    let listener = TcpListener::bind(address).await.map_err(|e| format!("metrics on {address}: {e}"))?;
+    let router = Router::new().route("/metrics", get(move || async move { handle.render() }));
+    tokio::spawn(Server { listener, tls: None, router }.run(std::future::pending()));
+    Ok(())
+}
+
+/// What a person needs to know to go on, on standard output.
+fn greet(settings: &Settings, opened: &Opened, address: &str) -> Fallible<()> {
+    println!("holm serves on {address}, keeping its data in {}", settings.data()?.display());
+    if opened.first_start {
+        let key = settings.root_key()?;
+        println!("\nA new root key is in {}. Everything here is encrypted under it:", key.display());
+        println!("copy it somewhere safe, apart from the data. Data and key together restore everything; data alone is noise.");
+    }
+    if opened.host.people()?.is_empty() {
+        println!("\nNobody lives here yet. In another terminal:");
+        println!("  holm person add ann");
+        println!("  holm app-password add ann --name laptop");
+    }
+    println!("\nConnect any WebDAV client to {address}/dav/files/NAME/ with the name and an app password.");
+    Ok(())
+}
