@@ -5,3 +5,4 @@ pub mod conditions;
 pub mod credentials;
 pub mod path;
 pub mod range;
+pub mod strict;

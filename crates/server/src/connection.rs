@@ -2,19 +2,23 @@
 //! asked to stop; then what was accepted is finished.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::response::Response;
+use holm_http::strict::Filter;
 use holm_webdav::ClientAddress;
 use http::{Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -114,7 +118,7 @@ async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, rout
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(128 * 1024);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).keep_alive_interval(Duration::from_secs(60));
-    let served = graceful.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+    let served = graceful.watch(builder.serve_connection(TokioIo::new(Strict { stream, filter: Filter::default() }), service).into_owned());
     if let Err(e) = served.await {
         tracing::debug!("connection from {address}: {e}");
     }
@@ -140,11 +144,45 @@ async fn answer(mut router: Router, mut request: Request<Incoming>, address: IpA
     Ok(response)
 }
 
-/// Requests that two servers could frame or route differently (T12).
+/// Requests that two servers could route differently (T12); the framing is [`Filter`]'s to watch.
 fn is_ambiguous(request: &Request<Incoming>) -> bool {
-    let headers = request.headers();
-    let framed_twice = headers.contains_key("transfer-encoding") && headers.contains_key("content-length");
-    let hosts = headers.get_all("host").iter().count();
-    let hostless = request.version() == Version::HTTP_11 && hosts != 1;
-    framed_twice || hostless || hosts > 1
+    let hosts = request.headers().get_all("host").iter().count();
+    hosts > 1 || (request.version() == Version::HTTP_11 && hosts == 0)
+}
+
+/// A connection whose incoming bytes pass the filter.
+struct Strict<S> {
+    stream: S,
+    filter: Filter,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.filter.pass(&mut buf.filled_mut()[before..]);
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }

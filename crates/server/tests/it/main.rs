@@ -1,0 +1,10 @@
+//! The whole program, as its users meet it: started as a process, spoken to over the network.
+
+mod bad_input;
+mod clients;
+mod command_line;
+mod crash;
+mod sequences;
+mod server;
+mod sync;
+mod webdav;

@@ -1,0 +1,172 @@
+//! A holm of a test's own, on a free port, with a person called ann.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use base64::Engine;
+
+pub struct Server {
+    pub dir: tempfile::TempDir,
+    pub secret: String,
+    pub address: SocketAddr,
+    child: Child,
+}
+
+/// One answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|l| l.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Answer {
+        assert_eq!(self.status, status, "{}\n{}", self.head, self.text());
+        self
+    }
+}
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holm"));
+    command.env_clear().arg("--data").arg(dir.join("data")).arg("--root-key").arg(dir.join("root.key"));
+    command
+}
+
+fn spawn(dir: &Path) -> (Child, SocketAddr) {
+    let mut child = command(dir).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("holm starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut line).expect("a line");
+    let address = line.split("http://").nth(1).and_then(|l| l.split(',').next()).expect("an address").parse().expect("host and port");
+    (child, address)
+}
+
+impl Server {
+    pub fn start() -> Server {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(command(dir.path()).args(["person", "add", "ann"]).output().expect("holm runs").status.success());
+        let secret = command(dir.path()).args(["app-password", "add", "ann", "--quiet"]).output().expect("holm runs").stdout;
+        let secret = String::from_utf8(secret).expect("text").trim().to_owned();
+        let (child, address) = spawn(dir.path());
+        Server { dir, secret, address, child }
+    }
+
+    /// Runs the program on this server's data; answers what it printed, or what it complained of.
+    pub fn run(&self, args: &[&str]) -> Result<String, String> {
+        let output = command(self.dir.path()).args(args).output().expect("holm runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn kill_and_restart(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().expect("its end");
+        (self.child, self.address) = spawn(self.dir.path());
+    }
+
+    /// Asks it to stop; answers whether it ended well.
+    pub fn terminate(&mut self) -> bool {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+        self.child.wait().expect("its end").success()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/dav/files/ann/", self.address)
+    }
+
+    pub fn authorization(&self) -> String {
+        basic("ann", &self.secret)
+    }
+
+    /// Sends bytes as they are and reads until the server closes.
+    pub fn raw(&self, request: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
+        // The server may refuse before all is sent.
+        let _ = stream.write_all(request);
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        parse(&bytes)
+    }
+
+    /// `PUT /a` with extra head lines, as ann; the path is below her mount unless it begins with `/dav`.
+    pub fn send(&self, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
+        self.send_as(&self.authorization(), method, path, headers, body)
+    }
+
+    pub fn send_as(&self, authorization: &str, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
+        let body = body.as_ref();
+        let path = if path.starts_with("/dav") || path == "*" { path.to_owned() } else { format!("/dav/files/ann{path}") };
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: {authorization}\r\n", self.address);
+        for header in headers {
+            request += &format!("{header}\r\n");
+        }
+        if !headers.iter().any(|h| h.to_ascii_lowercase().starts_with("transfer-encoding")) {
+            request += &format!("Content-Length: {}\r\n", body.len());
+        }
+        self.raw(&[request.as_bytes(), b"\r\n", body].concat())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn basic(name: &str, secret: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{secret}")))
+}
+
+fn parse(bytes: &[u8]) -> Answer {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(bytes.len());
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+    let mut body = bytes.get(end + 4..).unwrap_or_default().to_vec();
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        body = unchunk(&body);
+    }
+    Answer { status, head, body }
+}
+
+fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(end) = bytes.windows(2).position(|w| w == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap_or("0"), 16).unwrap_or(0);
+        if size == 0 {
+            break;
+        }
+        out.extend_from_slice(&bytes[end + 2..end + 2 + size]);
+        bytes = &bytes[end + 4 + size..];
+    }
+    out
+}
+
+/// A program of this name on the PATH; says by name what is skipped where there is none.
+pub fn tool(name: &str, test: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).chain(["/usr/sbin".into()]).map(|dir| dir.join(name)).find(|p| p.exists());
+    if found.is_none() {
+        assert!(std::env::var_os("HOLM_TEST_ALL").is_none(), "{test} needs {name}, and HOLM_TEST_ALL forbids to skip it");
+        eprintln!("SKIPPED {test}: {name} is not installed");
+    }
+    found
+}
