@@ -1,1 +1,20 @@
-fn main(){}
+//! `cargo xtask`: what developers do now and then. `cargo test -p xtask` holds the house in order.
+
+mod bench;
+#[cfg(test)]
+mod tidy;
+
+fn main() -> std::process::ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let done = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["bench", rest @ ..] => bench::run(rest),
+        _ => Err("cargo xtask bench [--rounds N]   compare holm with the WebDAV servers installed here".into()),
+    };
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -67,9 +67,7 @@ impl Host {
 
     pub fn person(&self, name: &str) -> Result<Person> {
         let sql = "SELECT person, uid, name, created FROM person WHERE name = ?1 AND removed IS NULL";
-        self.catalog
-            .reading(|tx| tx.first(sql, &[name.into()], person_row))?
-            .ok_or_else(|| Error::NoSuchPerson(name.to_owned()))
+        self.catalog.reading(|tx| tx.first(sql, &[name.into()], person_row))?.ok_or_else(|| Error::NoSuchPerson(name.to_owned()))
     }
 
     pub fn person_name(&self, id: PersonId) -> Result<Option<String>> {

@@ -42,9 +42,7 @@ impl Key {
     pub fn derive(&self, salt: &[u8], label: &str) -> Key {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&self.0);
         let mut out = [0; 32];
-        prk.expand(&[label.as_bytes()], Len32)
-            .and_then(|okm| okm.fill(&mut out))
-            .expect("HKDF-SHA-256 gives 32 bytes");
+        prk.expand(&[label.as_bytes()], Len32).and_then(|okm| okm.fill(&mut out)).expect("HKDF-SHA-256 gives 32 bytes");
         Key(out)
     }
 
@@ -74,10 +72,7 @@ impl RootKey {
     pub fn wrap(&self, env: &Env, uid: &[u8; 16], key: &PersonKey) -> Vec<u8> {
         let nonce: [u8; 12] = env.random();
         let mut sealed = key.0.0.to_vec();
-        self.kek()
-            .aead()
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(self.wrap_aad(uid)), &mut sealed)
-            .expect("sealing 32 bytes");
+        self.kek().aead().seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(self.wrap_aad(uid)), &mut sealed).expect("sealing 32 bytes");
         [&nonce[..], &sealed].concat()
     }
 

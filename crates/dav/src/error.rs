@@ -36,7 +36,11 @@ impl Failure {
     }
 
     pub fn into_response(self) -> Response {
-        if self.status.is_server_error() && self.status != StatusCode::INSUFFICIENT_STORAGE && self.status != StatusCode::NOT_IMPLEMENTED {
+        if self.status.is_server_error()
+            && self.status != StatusCode::INSUFFICIENT_STORAGE
+            && self.status != StatusCode::NOT_IMPLEMENTED
+            && self.status != StatusCode::BAD_GATEWAY
+        {
             tracing::error!(status = self.status.as_u16(), "{}", self.text);
         }
         let builder = Response::builder().status(self.status);

@@ -32,7 +32,6 @@ pub struct Call {
     pub body: Body,
 }
 
-
 pub type Answer = Result<Response, Failure>;
 
 /// Does what the method says.

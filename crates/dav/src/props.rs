@@ -1,21 +1,28 @@
 //! The properties of entries: live ones computed here, dead ones from the tree.
 
-use holm_core::{Access, Ability, Depth, Entry, Lock, Path, Result, Usage};
+use holm_core::{Ability, Access, Depth, Entry, Lock, Path, Result, Usage};
 use holm_formats::dav::{DAV, Propfind};
 use holm_formats::xml::{QName, Writer};
 use holm_formats::{date, media};
 
-use crate::multistatus::Multistatus;
 use crate::mount::Mount;
+use crate::multistatus::Multistatus;
 
 /// What `allprop` answers of the live properties (RFC 4918 §9.1 leaves the choice).
-const ALL: &[&str] = &[
-    "creationdate", "displayname", "getcontentlength", "getcontenttype", "getetag", "getlastmodified", "resourcetype", "supportedlock", "lockdiscovery",
-];
+const ALL: &[&str] =
+    &["creationdate", "displayname", "getcontentlength", "getcontenttype", "getetag", "getlastmodified", "resourcetype", "supportedlock", "lockdiscovery"];
 /// Computed ones, only when asked by name.
 const NAMED: &[&str] = &[
-    "quota-available-bytes", "quota-used-bytes", "current-user-principal", "owner", "principal-collection-set", "current-user-privilege-set",
-    "supported-report-set", "sync-token", "supported-privilege-set", "acl",
+    "quota-available-bytes",
+    "quota-used-bytes",
+    "current-user-principal",
+    "owner",
+    "principal-collection-set",
+    "current-user-privilege-set",
+    "supported-report-set",
+    "sync-token",
+    "supported-privilege-set",
+    "acl",
 ];
 
 /// Live properties that a client may not set.

@@ -154,10 +154,8 @@ impl Filter {
             }
             (At::Name, b':') => return self.name_ended(),
             (_, b'\n') => self.at = At::LineStart,
-            (At::Name, _) => {
-                if self.word.len() < 20 {
-                    self.word.push(b.to_ascii_lowercase());
-                }
+            (At::Name, _) if self.word.len() < 20 => {
+                self.word.push(b.to_ascii_lowercase());
             }
             (_, b'0'..=b'9') if self.header == Header::ContentLength => {
                 let so_far = self.length.unwrap_or(0);

@@ -51,7 +51,7 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
     let address = head.extensions.get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |a| a.0);
     let (party, person) = match admit(&webdav, &head.headers, address) {
         Ok(admitted) => admitted,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let mount = Mount { prefix: format!("{FILES}/{person}"), principal: format!("{PRINCIPALS}/{person}/") };
     match names.as_slice() {
@@ -74,16 +74,16 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
 }
 
 /// Basic credentials with an app password become a party; all else is refused here.
-fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> Result<(Arc<Party>, Arc<str>), Response> {
-    let Some((name, secret)) = credentials::basic(headers) else { return Err(unauthorized()) };
+fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> Result<(Arc<Party>, Arc<str>), Box<Response>> {
+    let Some((name, secret)) = credentials::basic(headers) else { return Err(unauthorized().into()) };
     match webdav.auth.app_password(&name, &secret, address) {
         Ok(Verdict::Admitted(party, person)) => Ok((party, person)),
-        Ok(Verdict::Unknown) => Err(unauthorized()),
+        Ok(Verdict::Unknown) => Err(unauthorized().into()),
         Ok(Verdict::Throttled) => {
             let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).header("Retry-After", RETRY_SECONDS);
-            Err(answer.body(Body::from("Too many wrong passwords from here; wait a minute.\n")).expect("a static answer"))
+            Err(answer.body(Body::from("Too many wrong passwords from here; wait a minute.\n")).expect("a static answer").into())
         }
-        Err(e) => Err(Failure::from(e).into_response()),
+        Err(e) => Err(Failure::from(e).into_response().into()),
     }
 }
 

@@ -297,10 +297,7 @@ impl Access {
         }
         let mut seen = std::collections::HashSet::new();
         places.retain(|p| seen.insert(p.clone()));
-        let changed = places
-            .into_iter()
-            .map(|path| Ok(Difference { entry: entry::find(tx, person, &path)?, path }))
-            .collect::<Result<Vec<_>>>()?;
+        let changed = places.into_iter().map(|path| Ok(Difference { entry: entry::find(tx, person, &path)?, path })).collect::<Result<Vec<_>>>()?;
         Ok(Differences { changed, until, complete: until >= newest })
     }
 

@@ -37,10 +37,7 @@ impl Tree {
         let (jobs, queue) = sync_channel(QUEUE);
         let newest = watch::Sender::new(Seq(0));
         let writer = Writer { store: store.clone(), env: env.clone(), newest: newest.clone(), failed };
-        std::thread::Builder::new()
-            .name(format!("writer-{}", store.person.0))
-            .spawn(move || writer.run(queue))
-            .expect("a thread for the writer");
+        std::thread::Builder::new().name(format!("writer-{}", store.person.0)).spawn(move || writer.run(queue)).expect("a thread for the writer");
         Tree { store, env, newest, jobs }
     }
 

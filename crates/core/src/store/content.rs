@@ -41,7 +41,11 @@ pub struct Store {
 pub enum NewContent {
     /// At most [`super::INLINE_MAX`] bytes.
     Inline(Vec<u8>),
-    Chunked { size: u64, hash: [u8; 32], parts: Vec<NewPart> },
+    Chunked {
+        size: u64,
+        hash: [u8; 32],
+        parts: Vec<NewPart>,
+    },
 }
 
 impl NewContent {
@@ -90,7 +94,17 @@ impl Store {
     }
 
     pub fn writer(self: &Arc<Store>) -> ContentWriter {
-        ContentWriter { store: self.clone(), pending: Vec::new(), start: 0, size: 0, parts: Vec::new(), fresh: HashMap::new(), pack: None, full: Vec::new(), scratch: Vec::new() }
+        ContentWriter {
+            store: self.clone(),
+            pending: Vec::new(),
+            start: 0,
+            size: 0,
+            parts: Vec::new(),
+            fresh: HashMap::new(),
+            pack: None,
+            full: Vec::new(),
+            scratch: Vec::new(),
+        }
     }
 
     fn has_chunk(&self, name: &ChunkName) -> Result<bool> {

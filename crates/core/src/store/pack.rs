@@ -153,12 +153,10 @@ impl PackReader {
         let end = (last * (SEGMENT + TAG)).min(record_len(place.length) as usize - RECORD_HEADER);
         let base = out.len();
         out.resize(base + end - begin, 0);
-        self.file
-            .read_exact_at(&mut out[base..], place.pos + (RECORD_HEADER + begin) as u64)
-            .map_err(|e| match e.kind() {
-                std::io::ErrorKind::UnexpectedEof => Error::Corrupt("a pack is shorter than the catalog says".into()),
-                _ => Error::io("reading a pack")(e),
-            })?;
+        self.file.read_exact_at(&mut out[base..], place.pos + (RECORD_HEADER + begin) as u64).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => Error::Corrupt("a pack is shorter than the catalog says".into()),
+            _ => Error::io("reading a pack")(e),
+        })?;
         let mut write = base;
         for segment in first..last {
             let start = base + (segment - first) * (SEGMENT + TAG);

@@ -48,9 +48,7 @@ impl Sqlite {
 
 /// Makes a directory's entries durable.
 pub fn sync_dir(dir: &Path) -> Result<()> {
-    std::fs::File::open(dir)
-        .and_then(|d| d.sync_all())
-        .map_err(Error::io(format!("syncing directory {}", dir.display())))
+    std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io(format!("syncing directory {}", dir.display())))
 }
 
 fn connect(path: &Path, key: &Key, create: bool, cache_kib: u32) -> Result<Connection> {

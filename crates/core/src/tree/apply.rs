@@ -135,17 +135,21 @@ impl Applier<'_> {
     pub(super) fn journal(&mut self, op: Op, entry: i64, parent: i64, key: &str, from: Option<(i64, &str)>) -> Result<Seq> {
         self.batch.head.seq = Seq(self.batch.head.seq.0 + 1);
         let seq = self.batch.head.seq;
-        Record::insert(self.tx, self.person, &Record {
-            seq,
-            at: self.now,
-            op,
-            entry,
-            parent,
-            key: key.to_owned(),
-            from: from.map(|(p, k)| (p, k.to_owned())),
-            credential: self.party.credential,
-            party: self.party.label.clone(),
-        })?;
+        Record::insert(
+            self.tx,
+            self.person,
+            &Record {
+                seq,
+                at: self.now,
+                op,
+                entry,
+                parent,
+                key: key.to_owned(),
+                from: from.map(|(p, k)| (p, k.to_owned())),
+                credential: self.party.credential,
+                party: self.party.label.clone(),
+            },
+        )?;
         Ok(seq)
     }
 

@@ -39,24 +39,66 @@ pub struct LockRequest {
 /// One change to a tree.
 #[derive(Clone, Debug)]
 pub enum Change {
-    Put { path: Path, content: NewContent, media_type: Option<String>, modified: Option<Timestamp> },
-    MakeFolder { path: Path, props: Vec<PropChange> },
+    Put {
+        path: Path,
+        content: NewContent,
+        media_type: Option<String>,
+        modified: Option<Timestamp>,
+    },
+    MakeFolder {
+        path: Path,
+        props: Vec<PropChange>,
+    },
     /// To the trash.
-    Remove { path: Path },
-    Move { from: Path, to: Path, overwrite: Overwrite },
-    Copy { from: Path, to: Path, overwrite: Overwrite, depth: Depth },
+    Remove {
+        path: Path,
+    },
+    Move {
+        from: Path,
+        to: Path,
+        overwrite: Overwrite,
+    },
+    Copy {
+        from: Path,
+        to: Path,
+        overwrite: Overwrite,
+        depth: Depth,
+    },
     /// Dead properties, in order, and the times that may be set.
-    Patch { path: Path, props: Vec<PropChange>, modified: Option<Timestamp>, created: Option<Timestamp> },
+    Patch {
+        path: Path,
+        props: Vec<PropChange>,
+        modified: Option<Timestamp>,
+        created: Option<Timestamp>,
+    },
     /// Makes an empty file where there is none.
-    Lock { path: Path, lock: LockRequest },
-    Refresh { path: Path, token: String, seconds: i64 },
-    Unlock { path: Path, token: String },
+    Lock {
+        path: Path,
+        lock: LockRequest,
+    },
+    Refresh {
+        path: Path,
+        token: String,
+        seconds: i64,
+    },
+    Unlock {
+        path: Path,
+        token: String,
+    },
     /// Out of the trash, to where it was or to `to`.
-    Restore { entry: i64, to: Option<Path> },
+    Restore {
+        entry: i64,
+        to: Option<Path>,
+    },
     /// Out of the trash for ever.
-    Purge { entry: i64 },
+    Purge {
+        entry: i64,
+    },
     /// Makes an earlier version the current one.
-    Revert { path: Path, version: Seq },
+    Revert {
+        path: Path,
+        version: Seq,
+    },
 }
 
 impl Change {

@@ -83,7 +83,7 @@ impl Tags {
             (Tags::Any, Some(_)) => true,
             (Tags::List(tags), Some(entry)) => {
                 let etag = entry.etag();
-                tags.iter().any(|t| *t == etag)
+                tags.contains(&etag)
             }
         }
     }

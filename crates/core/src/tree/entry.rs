@@ -149,9 +149,7 @@ pub fn ancestors(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Vec<i64>> {
     let mut at = id;
     while at != ROOT && at != TRASH {
         let sql = "SELECT parent FROM entry WHERE person = ?1 AND id = ?2";
-        at = tx
-            .first(sql, &[person.0.into(), at.into()], |row| row.int(0))?
-            .ok_or_else(|| Error::Corrupt(format!("entry {at} has no parent")))?;
+        at = tx.first(sql, &[person.0.into(), at.into()], |row| row.int(0))?.ok_or_else(|| Error::Corrupt(format!("entry {at} has no parent")))?;
         ids.push(at);
         if ids.len() > 10_000 {
             return Err(Error::Corrupt(format!("entry {id} lies below itself")));

@@ -48,7 +48,7 @@ impl Applier<'_> {
                 Ok(Some(old))
             }
             Some(old) => {
-                self.to_trash(&old, to, seq)?;
+                self.discard(&old, to, seq)?;
                 Ok(None)
             }
             None => Ok(None),

@@ -43,12 +43,12 @@ impl Applier<'_> {
         self.check_locks(&path, &chain.entries, Touch::Subtree)?;
         self.check_locks(&path, chain.above(), Touch::Members)?;
         let seq = self.journal(Op::Remove, entry.id, entry.parent, &entry.key, None)?;
-        self.to_trash(&entry, &path, seq)?;
+        self.discard(&entry, &path, seq)?;
         self.touch(chain.above(), seq);
         Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None })
     }
 
-    pub(super) fn to_trash(&mut self, entry: &Entry, path: &Path, seq: Seq) -> Result<()> {
+    pub(super) fn discard(&mut self, entry: &Entry, path: &Path, seq: Seq) -> Result<()> {
         self.drop_locks(entry.id)?;
         let sql = "INSERT INTO trash (person, entry, parent, name, place, at, party) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let place = path.to_string();
@@ -74,10 +74,7 @@ impl Applier<'_> {
     fn trashed(&self, id: i64) -> Result<(Entry, i64, String)> {
         let gone = || Error::Invalid(format!("entry {id} is not in the trash"));
         let sql = "SELECT parent, name FROM trash WHERE person = ?1 AND entry = ?2";
-        let (parent, name) = self
-            .tx
-            .first(sql, &[self.person.0.into(), id.into()], |row| Ok((row.int(0)?, row.text(1)?.to_owned())))?
-            .ok_or_else(gone)?;
+        let (parent, name) = self.tx.first(sql, &[self.person.0.into(), id.into()], |row| Ok((row.int(0)?, row.text(1)?.to_owned())))?.ok_or_else(gone)?;
         let entry = entry::by_id(self.tx, self.person, id)?.filter(|e| e.parent == TRASH).ok_or_else(gone)?;
         Ok((entry, parent, name))
     }

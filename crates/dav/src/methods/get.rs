@@ -27,11 +27,9 @@ pub async fn get(call: Call) -> Answer {
     if conditions::entity_tags(&call.headers, IF_MATCH, false).is_some_and(|tags| !tags.holds(Some(&entry))) {
         return Err(Failure::new(StatusCode::PRECONDITION_FAILED, "the file has changed"));
     }
-    let head = Response::builder()
-        .header("ETag", format!("\"{}\"", entry.etag()))
-        .header("Last-Modified", date::http(entry.modified.0));
+    let head = Response::builder().header("ETag", format!("\"{}\"", entry.etag())).header("Last-Modified", date::http(entry.modified.0));
     if conditions::not_modified(&call.headers, &entry, date::parse_http) {
-        return Ok(head.status(StatusCode::NOT_MODIFIED).body(Body::empty()).map_err(internal)?);
+        return head.status(StatusCode::NOT_MODIFIED).body(Body::empty()).map_err(internal);
     }
     // What a person keeps is data here, never a page of this server (T28).
     let head = head
@@ -47,7 +45,7 @@ pub async fn get(call: Call) -> Answer {
         }
         Range::Unsatisfiable => {
             let head = head.status(StatusCode::RANGE_NOT_SATISFIABLE).header("Content-Range", format!("bytes */{}", entry.size));
-            return Ok(head.header("Content-Length", "0").body(Body::empty()).map_err(internal)?);
+            return head.header("Content-Length", "0").body(Body::empty()).map_err(internal);
         }
     };
     let head = head.header("Content-Length", to - from);
@@ -55,7 +53,7 @@ pub async fn get(call: Call) -> Answer {
         Content::Inline(bytes) => Body::from(Bytes::from(bytes).slice(from as usize..to as usize)),
         Content::Chunked { id, .. } => cut_body(call.access.clone(), id, from, to).await?,
     };
-    Ok(head.body(body).map_err(internal)?)
+    head.body(body).map_err(internal)
 }
 
 fn internal(e: http::Error) -> Failure {

@@ -42,9 +42,8 @@ fn answer(call: &Call, done: &Done, new: bool) -> Answer {
     active_lock(&mut xml, lock, &call.mount.href(&root, false), true);
     xml.close("d:lockdiscovery").close("d:prop");
     let created = done.outcome == Outcome::Created;
-    let builder = Response::builder()
-        .status(if created { StatusCode::CREATED } else { StatusCode::OK })
-        .header("Content-Type", "application/xml; charset=utf-8");
+    let builder =
+        Response::builder().status(if created { StatusCode::CREATED } else { StatusCode::OK }).header("Content-Type", "application/xml; charset=utf-8");
     let builder = if new { builder.header("Lock-Token", format!("<{}>", lock.token)) } else { builder };
     Ok(builder.body(Body::from(xml.take())).expect("static headers and a token"))
 }

@@ -1,8 +1,8 @@
 //! PROPPATCH (RFC 4918 §9.2): all or nothing, in document order.
 
 use holm_core::{Change, Error, PropChange, Timestamp};
-use holm_formats::dav::{self, DAV, PropUpdate};
 use holm_formats::date;
+use holm_formats::dav::{self, DAV, PropUpdate};
 use holm_formats::xml::QName;
 use http::StatusCode;
 

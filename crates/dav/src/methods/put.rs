@@ -57,9 +57,7 @@ fn early(call: &Call, precondition: &holm_core::Precondition) -> Result<(), Fail
 pub fn stored(done: &Done, mtime_taken: bool) -> Response {
     let created = done.outcome == Outcome::Created;
     let etag = done.entry.as_ref().map(Entry::etag).unwrap_or_default();
-    let builder = Response::builder()
-        .status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT })
-        .header("ETag", format!("\"{etag}\""));
+    let builder = Response::builder().status(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT }).header("ETag", format!("\"{etag}\""));
     let builder = if created { builder.header("Content-Length", "0") } else { builder };
     let builder = if mtime_taken { builder.header("X-OC-Mtime", "accepted") } else { builder };
     builder.body(Body::empty()).expect("an ETag of hex digits")
@@ -79,12 +77,15 @@ async fn receive(call: &mut Call, announced: Option<u64>) -> Result<NewContent, 
     upload.finish().await
 }
 
+/// A writer between blocks, with the buffer it gave back.
+type Idle = (ContentWriter, Vec<u8>);
+
 /// Feeds a [`ContentWriter`] from async code: while one block is cut and sealed on a blocking thread, the next comes in.
 pub struct Upload {
     block: Vec<u8>,
     pub size: u64,
-    idle: Option<(ContentWriter, Vec<u8>)>,
-    busy: Option<JoinHandle<Result<(ContentWriter, Vec<u8>), Error>>>,
+    idle: Option<Idle>,
+    busy: Option<JoinHandle<Result<Idle, Error>>>,
 }
 
 impl Upload {
@@ -103,7 +104,7 @@ impl Upload {
         Ok(true)
     }
 
-    async fn ready(&mut self) -> Result<(ContentWriter, Vec<u8>), Failure> {
+    async fn ready(&mut self) -> Result<Idle, Failure> {
         match self.busy.take() {
             Some(task) => Ok(task.await.map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the upload's worker failed"))??),
             None => self.idle.take().ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the upload failed before")),

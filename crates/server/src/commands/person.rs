@@ -121,7 +121,18 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, want) in [("1000", Some(1000)), ("1K", Some(1024)), ("1.5 g", None), ("1.5g", Some(3 << 29)), ("2GiB", Some(2 << 30)), ("none", Some(0)), ("0", None), ("-1", None), ("1X", None), ("", None)] {
+        for (text, want) in [
+            ("1000", Some(1000)),
+            ("1K", Some(1024)),
+            ("1.5 g", None),
+            ("1.5g", Some(3 << 29)),
+            ("2GiB", Some(2 << 30)),
+            ("none", Some(0)),
+            ("0", None),
+            ("-1", None),
+            ("1X", None),
+            ("", None),
+        ] {
             assert_eq!(bytes(text).ok(), want, "{text}");
         }
     }

@@ -1,5 +1,6 @@
 //! `holm serve`: wiring, as plain constructor calls.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub fn run(settings: Settings, opened: Opened) -> Fallible<()> {
 
 fn log(settings: &Settings) -> Fallible<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(settings.log.as_deref().unwrap_or("info"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match settings.log_format.unwrap_or_default() {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -84,7 +84,8 @@ fn a_body_shorter_than_announced_changes_nothing() {
     let s = Server::start();
     s.send("PUT", "/f", &[], "before").expect(201);
     for length in [100, 10_000_000] {
-        let request = format!("PUT /dav/files/ann/f HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nContent-Length: {length}\r\n\r\nshort", s.address, s.authorization());
+        let request =
+            format!("PUT /dav/files/ann/f HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nContent-Length: {length}\r\n\r\nshort", s.address, s.authorization());
         let mut stream = std::net::TcpStream::connect(s.address).unwrap();
         std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();

@@ -49,7 +49,8 @@ fn partial_updates() {
     for size in [10, 2_000_000] {
         let mut want = large[..size].to_vec();
         s.send("PUT", "/p", &[], &want);
-        let patch = |range: &str, body: &str| s.send("PATCH", "/p", &["Content-Type: application/x-sabredav-partialupdate", &format!("X-Update-Range: {range}")], body);
+        let patch =
+            |range: &str, body: &str| s.send("PATCH", "/p", &["Content-Type: application/x-sabredav-partialupdate", &format!("X-Update-Range: {range}")], body);
         patch("bytes=2-4", "abc").expect(204);
         want[2..5].copy_from_slice(b"abc");
         patch("append", "end").expect(204);
@@ -66,7 +67,9 @@ fn partial_updates() {
 #[test]
 fn chunked_bodies_and_declared_times() {
     let s = Server::start();
-    let answer = s.send("PUT", "/c", &["Transfer-Encoding: chunked", "X-OC-Mtime: 1000000000", "X-Expected-Entity-Length: 5"], "2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n").expect(201);
+    let answer = s
+        .send("PUT", "/c", &["Transfer-Encoding: chunked", "X-OC-Mtime: 1000000000", "X-Expected-Entity-Length: 5"], "2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n")
+        .expect(201);
     assert_eq!(answer.header("x-oc-mtime"), Some("accepted"));
     let answer = s.send("GET", "/c", &[], "").expect(200);
     assert_eq!((answer.text().as_str(), answer.header("last-modified")), ("abcde", Some("Sun, 09 Sep 2001 01:46:40 GMT")));
@@ -103,10 +106,20 @@ fn locks_bind_and_survive_a_crash() {
 #[test]
 fn properties_live_dead_and_protected() {
     let s = Server::start();
-    let patch = |body: &str| s.send("PROPPATCH", "/", &[], format!("<?xml version='1.0'?><d:propertyupdate xmlns:d='DAV:' xmlns:w='urn:schemas-microsoft-com:'>{body}</d:propertyupdate>"));
+    let patch = |body: &str| {
+        s.send(
+            "PROPPATCH",
+            "/",
+            &[],
+            format!("<?xml version='1.0'?><d:propertyupdate xmlns:d='DAV:' xmlns:w='urn:schemas-microsoft-com:'>{body}</d:propertyupdate>"),
+        )
+    };
     let failed = patch("<d:set><d:prop><w:x>1</w:x><d:getetag>no</d:getetag></d:prop></d:set>").expect(207).text();
     assert!(failed.contains("403 Forbidden") && failed.contains("424 Failed Dependency") && failed.contains("cannot-modify-protected-property"), "{failed}");
-    patch("<d:set><d:prop><w:Win32LastModifiedTime>Sun, 09 Sep 2001 01:46:40 GMT</w:Win32LastModifiedTime><n xml:lang='de' xmlns=''>ü<b/></n></d:prop></d:set>").expect(207);
+    patch(
+        "<d:set><d:prop><w:Win32LastModifiedTime>Sun, 09 Sep 2001 01:46:40 GMT</w:Win32LastModifiedTime><n xml:lang='de' xmlns=''>ü<b/></n></d:prop></d:set>",
+    )
+    .expect(207);
     let all = s.send("PROPFIND", "/", &["Depth: 0"], "").expect(207).text();
     assert!(all.contains("Sun, 09 Sep 2001 01:46:40 GMT</d:getlastmodified>") && all.contains("<n xmlns=\"\" xml:lang=\"de\">ü<b xmlns=\"\"/></n>"), "{all}");
     assert!(!all.contains("quota"), "computed properties only when asked for: {all}");
