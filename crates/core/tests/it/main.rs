@@ -1,0 +1,5 @@
+//! The core, through its gate.
+
+mod model;
+mod store;
+mod world;
