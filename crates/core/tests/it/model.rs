@@ -282,7 +282,7 @@ fn perform(access: &Access, model: &mut Model, op: &Op) -> (Result<(), &'static 
         }
         Op::Restore(n, to) => Change::Restore { entry: trashed(*n), to: Some(p(to)) },
         Op::Purge(n) => Change::Purge { entry: trashed(*n) },
-        Op::Revert(path, _) => Change::Revert { path: p(path), version: expected.clone().ok().flatten().unwrap_or(Seq(-1)) },
+        Op::Revert(path, _) => Change::Revert { path: p(path), version: expected.ok().flatten().unwrap_or(Seq(-1)) },
     };
     let existed = match &change {
         Change::Put { path, .. } => Some(access.stat(path).is_ok()),
