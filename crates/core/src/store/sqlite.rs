@@ -14,14 +14,15 @@ use crate::error::{Error, Result};
 use crate::keys::Key;
 
 /// Connections kept for readers; more are opened under load and closed again.
-const READERS_KEPT: usize = 4;
+const READERS_KEPT: usize = 3;
+/// Pages each connection keeps, in KiB.
+const CACHE_KIB: u32 = 2048;
 /// Below this, SQLite can corrupt a WAL.
 const MIN_SQLITE: i32 = 3_051_003;
 
 pub struct Sqlite {
     path: std::path::PathBuf,
     key: Key,
-    cache_kib: u32,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
 }
@@ -37,12 +38,12 @@ impl Sqlite {
         if fresh && !create {
             return Err(Error::Catalog(format!("{} does not exist", path.display())));
         }
-        let conn = connect(path, key, create, 4096)?;
+        let conn = connect(path, key, create)?;
         migrate(&conn, migrations)?;
         if fresh && let Some(dir) = path.parent() {
             sync_dir(dir)?;
         }
-        Ok(Sqlite { path: path.into(), key: key.clone(), cache_kib: 4096, writer: Mutex::new(conn), readers: Mutex::new(Vec::new()) })
+        Ok(Sqlite { path: path.into(), key: key.clone(), writer: Mutex::new(conn), readers: Mutex::new(Vec::new()) })
     }
 }
 
@@ -51,7 +52,7 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
     std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io(format!("syncing directory {}", dir.display())))
 }
 
-fn connect(path: &Path, key: &Key, create: bool, cache_kib: u32) -> Result<Connection> {
+fn connect(path: &Path, key: &Key, create: bool) -> Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -62,7 +63,7 @@ fn connect(path: &Path, key: &Key, create: bool, cache_kib: u32) -> Result<Conne
     conn.pragma_update(None, "key", format!("x'{hex}'")).map_err(sql)?;
     conn.execute_batch(&format!(
         "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;
-         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{cache_kib}; PRAGMA wal_autocheckpoint=2000; PRAGMA secure_delete=OFF;"
+         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint=2000; PRAGMA secure_delete=OFF;"
     ))
     .map_err(|e| match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => Error::Key("the key does not open this catalog"),
@@ -95,7 +96,7 @@ impl Catalog for Sqlite {
         let kept = self.readers.lock().expect("readers").pop();
         let conn = match kept {
             Some(conn) => conn,
-            None => connect(&self.path, &self.key, false, self.cache_kib)?,
+            None => connect(&self.path, &self.key, false)?,
         };
         let tx = Session(&conn);
         tx.execute("BEGIN", &[])?;
