@@ -22,7 +22,7 @@ pub enum PropChange {
     Remove { name: String },
 }
 
-/// (entry, name, value) of everything `id` has, or with `members` everything its members have.
+/// The (Clark name, value fragment) pairs that entry `id` has, by name.
 pub fn list(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Vec<(String, String)>> {
     let sql = "SELECT name, value FROM prop WHERE person = ?1 AND entry = ?2 ORDER BY name";
     tx.all(sql, &[person.0.into(), id.into()], |row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned())))
