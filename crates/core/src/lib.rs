@@ -2,7 +2,7 @@
 //!
 //! The words: a [`Party`] is whoever acts, already proven; [`Gate::admit`] gives it an [`Access`], the only handle to
 //! a tree; an [`Entry`] stands at a [`Path`]; a [`Change`] under a [`Precondition`] is committed as one [`Seq`].
-//! Rooms, each knowing only those before it: `store`, `tree` with `journal`, `host`, `access`.
+//! Rooms, each knowing only those before it: `store`, `tree` with `journal`, `upkeep`, `host`, `access`.
 
 mod access;
 mod env;
@@ -14,6 +14,7 @@ mod name;
 mod party;
 mod store;
 mod tree;
+mod upkeep;
 
 pub use access::{Access, Gate, Usage};
 pub use env::{Clock, Entropy, Env, Timestamp};
@@ -32,3 +33,5 @@ pub use tree::lock::{Lock, MAX_SECONDS};
 pub use tree::prop::PropChange;
 pub use tree::trash::Trashed;
 pub use tree::version::{Retention, Version};
+pub use upkeep::check::Report;
+pub use upkeep::{Rules, Upkeep};

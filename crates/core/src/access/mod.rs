@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use crate::env::Env;
+use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{self, Difference, Differences, Op, Paths, Record, Seq};
 use crate::name::{Name, Path};
 use crate::party::{Ability, Party, PersonId};
-use crate::store::content::{Content, ContentWriter, NewContent};
+use crate::store::content::{Content, ContentWriter, NewContent, Store};
 use crate::tree::apply::Head;
 use crate::tree::change::{Change, Done, Request};
 use crate::tree::condition::Precondition;
@@ -23,6 +23,8 @@ use crate::tree::entry::{self, Entry};
 use crate::tree::lock::{self, Lock};
 use crate::tree::trash::{self, Trashed};
 use crate::tree::version::{self, Version};
+use crate::upkeep::check::Report;
+use crate::upkeep::{self, Rules, Upkeep};
 use tree::Tree;
 
 /// Keeps the open trees and lets proven parties in.
@@ -62,12 +64,29 @@ impl Gate {
                 tree
             }
         };
+        tree.used(self.env.now());
         Ok(Access { tree, party })
     }
 
-    /// Closes a person's tree, once nobody uses it, so that it may be removed or moved.
-    pub fn close(&self, person: PersonId) {
-        self.trees.lock().expect("open trees").remove(&person);
+    /// Closes trees that nobody holds and that were last asked for before `since`.
+    pub fn close_idle(&self, since: Timestamp) {
+        self.trees.lock().expect("open trees").retain(|_, tree| Arc::strong_count(tree) > 1 || tree.last_used() > since);
+    }
+
+    /// A person's store: the open one where there is one, else opened for this only.
+    fn store(&self, person: PersonId) -> Result<Arc<Store>> {
+        let open = self.trees.lock().expect("open trees").get(&person).map(|tree| tree.store.clone());
+        open.map_or_else(|| self.host.open_store(person), Ok)
+    }
+
+    /// One round of upkeep for a person; blocking, and long where there is much to do.
+    pub fn keep_up(&self, person: PersonId, rules: &Rules) -> Result<Upkeep> {
+        upkeep::run(&*self.store(person)?, &self.env, rules)
+    }
+
+    /// Checks all a person keeps; blocking, and as long as reading the catalog or, with `deep`, every byte.
+    pub fn check(&self, person: PersonId, deep: bool) -> Result<Report> {
+        upkeep::check::run(&*self.store(person)?, deep)
     }
 }
 
@@ -94,7 +113,7 @@ impl Access {
         if self.party.grant.allows(ability, path) { Ok(()) } else { Err(Error::Denied(ability, path.clone())) }
     }
 
-    fn store(&self) -> &crate::store::content::Store {
+    fn store(&self) -> &Store {
         &self.tree.store
     }
 

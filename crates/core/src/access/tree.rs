@@ -2,11 +2,12 @@
 //! each, with one sync for all of them: group commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::env::Env;
+use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::journal::Seq;
 use crate::party::Party;
@@ -30,6 +31,7 @@ pub(super) struct Tree {
     pub env: Env,
     pub newest: watch::Sender<Seq>,
     jobs: SyncSender<Job>,
+    used: AtomicI64,
 }
 
 impl Tree {
@@ -38,7 +40,16 @@ impl Tree {
         let newest = watch::Sender::new(Seq(0));
         let writer = Writer { store: store.clone(), env: env.clone(), newest: newest.clone(), failed };
         std::thread::Builder::new().name(format!("writer-{}", store.person.0)).spawn(move || writer.run(queue)).expect("a thread for the writer");
-        Tree { store, env, newest, jobs }
+        Tree { store, env, newest, jobs, used: AtomicI64::new(0) }
+    }
+
+    /// Notes that somebody asked for the tree.
+    pub fn used(&self, now: Timestamp) {
+        self.used.store(now.0, Ordering::Relaxed);
+    }
+
+    pub fn last_used(&self) -> Timestamp {
+        Timestamp(self.used.load(Ordering::Relaxed))
     }
 
     pub fn submit(&self, party: Arc<Party>, request: Request) -> Result<oneshot::Receiver<Result<Done>>> {

@@ -2,6 +2,7 @@
 //! rewrites it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use crate::env::Timestamp;
 use crate::error::{Error, Result};
@@ -95,11 +96,22 @@ impl Record {
     }
 }
 
+/// Record columns, in one order everywhere; a macro because SQL is `&'static str`.
+macro_rules! select_record {
+    ($rest:literal) => {
+        concat!("SELECT seq, at, op, entry, parent, key, from_parent, from_key, credential, party FROM journal WHERE ", $rest)
+    };
+}
+
 /// Up to `limit` records after `since`.
 pub fn since(tx: &dyn Tx, person: PersonId, since: Seq, limit: usize) -> Result<Vec<Record>> {
-    let sql = "SELECT seq, at, op, entry, parent, key, from_parent, from_key, credential, party FROM journal
-        WHERE person = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let sql = select_record!("person = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
     tx.all(sql, &[person.0.into(), since.0.into(), (limit as i64).into()], from_row)
+}
+
+/// Calls `each` for every record, oldest first.
+pub fn every(tx: &dyn Tx, person: PersonId, each: &mut dyn FnMut(Record) -> Result<ControlFlow<()>>) -> Result<()> {
+    tx.query(select_record!("person = ?1 ORDER BY seq"), &[person.0.into()], &mut |row| each(from_row(row)?))
 }
 
 /// How a member of a folder differs from what it was.
@@ -132,13 +144,13 @@ pub fn in_folder(tx: &dyn Tx, person: PersonId, folder: i64, since: Seq, limit: 
         // Stop between two changes only: a token must not split one.
         if names.len() >= limit && seq > last && !seen.contains(key) {
             stopped = Some(last);
-            return Ok(std::ops::ControlFlow::Break(()));
+            return Ok(ControlFlow::Break(()));
         }
         last = seq;
         if seen.insert(key.to_owned()) {
             names.push(key.to_owned());
         }
-        Ok(std::ops::ControlFlow::Continue(()))
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok((names, stopped))
 }

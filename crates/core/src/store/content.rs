@@ -2,14 +2,15 @@
 //! each chunk named by keyed BLAKE3 and stored once a person. Written before the commit that refers to it.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use fastcdc::v2020::{Normalization, cut_gear, get_gear_with_seed, select_masks};
 
 use super::catalog::{Catalog, Tx};
-use super::pack::{ChunkName, PackReader, PackWriter, Place};
+use super::pack::{ChunkName, PackWriter, Place};
+use super::shelf::Shelf;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::keys::PersonKey;
@@ -18,22 +19,14 @@ use crate::party::PersonId;
 const CHUNK_MIN: usize = 128 * 1024;
 const CHUNK_AVG: usize = 512 * 1024;
 const CHUNK_MAX: usize = 2 * 1024 * 1024;
-/// Packs kept open for reading; each costs a descriptor.
-const OPEN_PACKS: usize = 32;
-/// Packs kept open for writing between uploads.
-const IDLE_WRITERS: usize = 4;
 
 /// Where one person's bytes lie.
 pub struct Store {
     pub catalog: Arc<dyn Catalog>,
     pub person: PersonId,
-    dir: PathBuf,
-    key: PersonKey,
     names: [u8; 32],
     cuts: Cuts,
-    env: Env,
-    readers: Mutex<VecDeque<(i64, Arc<PackReader>)>>,
-    writers: Mutex<Vec<PackWriter>>,
+    pub(super) shelf: Shelf,
 }
 
 /// Content that is written and may be committed.
@@ -76,7 +69,7 @@ impl Store {
     pub fn new(catalog: Arc<dyn Catalog>, person: PersonId, dir: PathBuf, key: PersonKey, env: Env) -> Store {
         let names = *key.chunk_names().bytes();
         let cuts = Cuts::new(key.chunk_cuts());
-        Store { catalog, person, dir, key, names, cuts, env, readers: Mutex::default(), writers: Mutex::default() }
+        Store { catalog, person, names, cuts, shelf: Shelf::new(dir, key, env) }
     }
 
     /// The keyed hash of content kept whole, or of one chunk.
@@ -113,26 +106,6 @@ impl Store {
             let sql = "SELECT 1 FROM chunk WHERE person = ?1 AND name = ?2 AND dead = 0";
             Ok(tx.first(sql, &[self.person.0.into(), name[..].into()], |_| Ok(()))?.is_some())
         })
-    }
-
-    fn pack_writer(&self) -> Result<PackWriter> {
-        if let Some(writer) = self.writers.lock().expect("pack writers").pop() {
-            return Ok(writer);
-        }
-        PackWriter::create(&self.dir, &self.key, &self.env)
-    }
-
-    fn pack_reader(&self, pack: i64, salt: &[u8; 32]) -> Result<Arc<PackReader>> {
-        let mut open = self.readers.lock().expect("pack readers");
-        if let Some(at) = open.iter().position(|(id, _)| *id == pack) {
-            let kept = open.remove(at).expect("just found");
-            open.push_front(kept.clone());
-            return Ok(kept.1);
-        }
-        let reader = Arc::new(PackReader::open(&self.dir, &self.key, salt)?);
-        open.push_front((pack, reader.clone()));
-        open.truncate(OPEN_PACKS);
-        Ok(reader)
     }
 
     /// Reads a committed content's row.
@@ -173,7 +146,7 @@ impl Store {
         if start >= stop {
             return Err(Error::Corrupt(format!("content {content} is shorter than its entry says")));
         }
-        self.pack_reader(pack, &salt)?.read(&name, place, start as u32, stop as u32, out)?;
+        self.shelf.reader(pack, &salt)?.read(&name, place, start as u32, stop as u32, out)?;
         Ok(stop - start)
     }
 }
@@ -248,10 +221,7 @@ impl ContentWriter {
         }
         if let Some((mut pack, _)) = self.pack.take() {
             pack.sync()?;
-            let mut idle = self.store.writers.lock().expect("pack writers");
-            if !pack.is_full() && idle.len() < IDLE_WRITERS {
-                idle.push(pack);
-            }
+            self.store.shelf.give_back(pack);
         }
         for sync in self.full.drain(..) {
             sync.join().map_err(|_| Error::Poisoned)??;
@@ -285,7 +255,7 @@ impl ContentWriter {
         let (pack, salt) = match &mut self.pack {
             Some(open) => open,
             none => {
-                let pack = self.store.pack_writer()?;
+                let pack = self.store.shelf.writer()?;
                 let salt = Arc::new(*pack.salt());
                 none.insert((pack, salt))
             }

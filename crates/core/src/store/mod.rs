@@ -1,11 +1,14 @@
 //! The lowest room: where facts and bytes lie. `catalog` is the trait SQL engines stand behind, `sqlite` the embedded
-//! engine, `pack` the sealed files that hold large content, `content` cuts, names and reads it. Knows no paths, no
-//! grants and no journal.
+//! engine, `pack` the sealed files that hold large content, `shelf` the directory of them, `content` cuts, names and
+//! reads it. Knows no paths, no grants and no journal.
 
 pub mod catalog;
 pub mod content;
 pub mod pack;
+mod shelf;
 pub mod sqlite;
+
+pub use shelf::PackFile;
 
 /// Content up to this many bytes lies in the catalog itself.
 pub const INLINE_MAX: usize = 64 * 1024;

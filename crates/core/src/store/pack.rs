@@ -39,6 +39,16 @@ pub fn file_name(salt: &[u8; 32]) -> String {
     format!("{hex}.pack")
 }
 
+/// The salt of the pack that a file of this name would be.
+pub fn salt_of(name: &str) -> Option<[u8; 32]> {
+    let hex = name.strip_suffix(".pack").filter(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let mut salt = [0; 32];
+    for (n, byte) in salt.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).ok()?;
+    }
+    Some(salt)
+}
+
 /// Bytes a record of `length` plaintext bytes takes.
 pub fn record_len(length: u32) -> u64 {
     let segments = (length as usize).div_ceil(SEGMENT);
@@ -143,7 +153,22 @@ impl PackReader {
     pub fn open(dir: &Path, person: &PersonKey, salt: &[u8; 32]) -> Result<PackReader> {
         let path = dir.join(file_name(salt));
         let file = File::open(&path).map_err(Error::io(format!("opening {}", path.display())))?;
+        let mut header = [0; 40];
+        let whole = file.read_exact_at(&mut header, 0).is_ok();
+        if !whole || &header[..8] != MAGIC || &header[8..] != salt {
+            return Err(Error::Corrupt(format!("{} does not begin as its pack must", path.display())));
+        }
         Ok(PackReader { file, key: person.pack(salt).aead() })
+    }
+
+    /// Reads a whole record as it was written: its header must say what the catalog says.
+    pub fn verify(&self, name: &ChunkName, place: Place, out: &mut Vec<u8>) -> Result<()> {
+        let mut header = [0; RECORD_HEADER];
+        self.file.read_exact_at(&mut header, place.pos).map_err(|_| Error::Corrupt("a pack is shorter than the catalog says".into()))?;
+        if header[..4] != *RECORD_MAGIC || header[4..8] != place.length.to_le_bytes() || header[8..] != *name {
+            return Err(Error::Corrupt("a record's header is not the one that was written".into()));
+        }
+        self.read(name, place, 0, place.length, out)
     }
 
     /// Appends the chunk's bytes `from..to` to `out`, opening only the segments they touch.

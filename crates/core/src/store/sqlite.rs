@@ -109,6 +109,23 @@ impl Catalog for Sqlite {
         outcome
     }
 
+    fn verify(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        // The first looks at every page's seal, the second at what the pages say together.
+        for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA integrity_check(100)"] {
+            self.read(&mut |tx| {
+                tx.query(pragma, &[], &mut |row| {
+                    let text = row.text(0)?;
+                    if text != "ok" {
+                        found.push(text.to_owned());
+                    }
+                    Ok(ControlFlow::Continue(()))
+                })
+            })?;
+        }
+        Ok(found)
+    }
+
     fn write(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()> {
         let conn = self.writer.lock().expect("the writer's connection");
         let tx = Session(&conn);

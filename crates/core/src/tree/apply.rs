@@ -328,10 +328,15 @@ impl Applier<'_> {
             }
             return Ok(id);
         }
-        let (salt, place) = part.new.as_ref().ok_or(Error::Limit("stored data changed during this upload; send it again"))?;
+        let stale = || Error::Limit("stored data changed during this upload; send it again");
+        let (salt, place) = part.new.as_ref().ok_or_else(stale)?;
         let pack = match self.tx.first("SELECT id FROM pack WHERE person = ?1 AND salt = ?2", &[person, salt[..].into()], |r| r.int(0))? {
             Some(id) => id,
             None => {
+                // Upkeep may have taken an unreferenced pack away: it looks and deletes inside transactions too.
+                if self.store.pack_file(salt)?.is_none() {
+                    return Err(stale());
+                }
                 let id = self.next_id();
                 let sql = "INSERT INTO pack (person, id, salt, at) VALUES (?1, ?2, ?3, ?4)";
                 self.tx.execute(sql, &[person, id.into(), salt[..].into(), self.now.0.into()])?;

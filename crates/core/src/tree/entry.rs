@@ -143,6 +143,11 @@ pub fn walk(tx: &dyn Tx, person: PersonId, folder: i64, each: &mut dyn FnMut(&En
     Ok(ControlFlow::Continue(()))
 }
 
+/// Calls `each` for every entry of the tree and the trash, in no order that means anything.
+pub fn every(tx: &dyn Tx, person: PersonId, each: &mut dyn FnMut(&Entry) -> Result<ControlFlow<()>>) -> Result<()> {
+    tx.query(select_entry!("person = ?1"), &[person.0.into()], &mut |row| each(&from_row(row)?))
+}
+
 /// The ids from `id` up to the root of what holds it (the tree or the trash), `id` first.
 pub fn ancestors(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Vec<i64>> {
     let mut ids = vec![id];

@@ -12,6 +12,9 @@ use crate::name::{Name, Path};
 use crate::party::PersonId;
 use crate::store::catalog::Tx;
 
+/// Entries that one transaction takes apart, so that a large folder does not hold up other writers.
+pub(crate) const ERASED_AT_ONCE: usize = 2_000;
+
 /// Something removed that may come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trashed {
@@ -106,18 +109,36 @@ impl Applier<'_> {
     pub(super) fn purge(&mut self, id: i64) -> Result<Done> {
         let (entry, _, _) = self.trashed(id)?;
         let seq = self.journal(Op::Purge, id, TRASH, &entry.key, None)?;
-        let mut all = vec![entry.clone()];
-        if entry.is_folder() {
-            let _ = entry::walk(self.tx, self.person, id, &mut |e| {
-                all.push(e.clone());
-                Ok(std::ops::ControlFlow::Continue(()))
-            })?;
-        }
-        for entry in &all {
-            self.erase(entry)?;
-        }
         self.tx.execute("DELETE FROM trash WHERE person = ?1 AND entry = ?2", &[self.person.0.into(), id.into()])?;
+        self.erase_below(entry, ERASED_AT_ONCE)?;
         Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None })
+    }
+
+    /// Erases something that has left the trash, members first, at most `limit` entries; what is left is condemned:
+    /// below the trash, but not in its list, for upkeep to go on with. Answers whether nothing is left.
+    pub(crate) fn erase_below(&mut self, top: Entry, mut limit: usize) -> Result<bool> {
+        let mut open = vec![top];
+        while let Some(folder) = open.last() {
+            let page = if folder.is_folder() { entry::members(self.tx, self.person, folder.id, "", limit.clamp(1, 1_000))? } else { vec![] };
+            let inner = page.iter().position(Entry::is_folder);
+            for file in &page[..inner.unwrap_or(page.len())] {
+                if limit == 0 {
+                    return Ok(false);
+                }
+                self.erase(file)?;
+                limit -= 1;
+            }
+            if let Some(inner) = inner {
+                open.push(page[inner].clone());
+            } else if page.is_empty() {
+                if limit == 0 {
+                    return Ok(false);
+                }
+                self.erase(&open.pop().expect("the folder just emptied"))?;
+                limit -= 1;
+            }
+        }
+        Ok(true)
     }
 
     /// Takes one entry out of the catalog with its versions and properties; its content is gc's to find.
@@ -131,5 +152,15 @@ impl Applier<'_> {
             self.drop_props(entry.id)?;
         }
         self.delete_row(entry)
+    }
+}
+
+/// What is to be erased and has not been yet.
+pub(crate) fn condemned(tx: &dyn Tx, person: PersonId) -> Result<Option<Entry>> {
+    let sql = "SELECT id FROM entry e WHERE person = ?1 AND parent = ?2
+        AND NOT EXISTS (SELECT 1 FROM trash t WHERE t.person = ?1 AND t.entry = e.id) LIMIT 1";
+    match tx.first(sql, &[person.0.into(), TRASH.into()], |row| row.int(0))? {
+        Some(id) => entry::by_id(tx, person, id),
+        None => Ok(None),
     }
 }

@@ -24,12 +24,16 @@ pub struct Version {
     pub ended: Timestamp,
 }
 
-/// How long versions stay, in days; `all_hours` in hours.
+/// How long what was replaced or removed stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
+    /// Hours for which every version stays.
     pub all_hours: i64,
+    /// Days for which one version a day stays.
     pub daily_days: i64,
+    /// Days for which one version a week stays.
     pub weekly_days: i64,
+    /// Days in the trash.
     pub trash_days: i64,
 }
 
@@ -40,17 +44,22 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// How long something stays in the trash, in milliseconds.
+    pub fn trash_millis(&self) -> i64 {
+        self.trash_days.saturating_mul(Timestamp::DAY)
+    }
+
     /// Which of the versions (newest first, by when they ended) are to go.
     pub fn expired(&self, now: Timestamp, ended: &[Timestamp]) -> Vec<usize> {
         let mut last_kept = None;
         let mut gone = Vec::new();
         for (n, at) in ended.iter().enumerate() {
             let age = now.0 - at.0;
-            let bucket = if age <= self.all_hours * Timestamp::HOUR {
+            let bucket = if age <= self.all_hours.saturating_mul(Timestamp::HOUR) {
                 None
-            } else if age <= self.daily_days * Timestamp::DAY {
+            } else if age <= self.daily_days.saturating_mul(Timestamp::DAY) {
                 Some((1, at.0.div_euclid(Timestamp::DAY)))
-            } else if age <= self.weekly_days * Timestamp::DAY {
+            } else if age <= self.weekly_days.saturating_mul(Timestamp::DAY) {
                 Some((7, at.0.div_euclid(7 * Timestamp::DAY)))
             } else {
                 gone.push(n);

@@ -2,4 +2,5 @@
 
 mod model;
 mod store;
+mod upkeep;
 mod world;

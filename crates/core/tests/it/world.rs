@@ -3,7 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use holm_core::{Access, Clock, Entropy, Env, Gate, Host, Key, Party, PersonId, RootKey, Timestamp};
+use holm_core::{
+    Access, Change, Clock, Content, Entropy, Env, Error, Gate, Host, Key, Party, Path, PersonId, Precondition, RootKey, Rules, Timestamp, Upkeep,
+};
+
+pub fn noise(seed: u64, size: usize) -> Vec<u8> {
+    let dice = Dice::new(seed);
+    (0..size).map(|_| dice.next() as u8).collect()
+}
 
 /// A small generator: what it gives is decided by its seed.
 pub struct Dice(AtomicU64);
@@ -45,6 +52,7 @@ pub struct World {
     pub dir: tempfile::TempDir,
     pub gate: Gate,
     pub person: PersonId,
+    clock: Arc<Hands>,
     env: Env,
 }
 
@@ -55,19 +63,74 @@ fn root() -> RootKey {
 impl World {
     pub fn new(seed: u64, quota: u64) -> World {
         let dir = tempfile::tempdir().unwrap();
-        let env = Env { clock: Arc::new(Hands(AtomicI64::new(1_000_000_000_000))), entropy: Arc::new(Dice::new(seed)) };
+        let clock = Arc::new(Hands(AtomicI64::new(1_000_000_000_000)));
+        let env = Env { clock: clock.clone(), entropy: Arc::new(Dice::new(seed)) };
         let host = Arc::new(Host::open(dir.path(), root(), env.clone()).unwrap());
         let person = host.add_person("ann", None, quota).unwrap().id;
-        World { gate: Gate::new(host, env.clone()), dir, person, env }
+        World { gate: Gate::new(host, env.clone()), dir, person, clock, env }
+    }
+
+    /// Lets time pass, in hours.
+    pub fn wait(&self, hours: i64) {
+        self.clock.0.fetch_add(hours * Timestamp::HOUR, Ordering::SeqCst);
     }
 
     pub fn access(&self) -> Access {
         self.gate.admit(Party::operator(self.person).into()).unwrap()
     }
 
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        let access = self.access();
+        let path = Path::parse(name).unwrap();
+        let mut writer = access.upload(&path).unwrap();
+        bytes.chunks(100_000).for_each(|b| writer.write(b).unwrap());
+        let content = writer.finish().unwrap();
+        access.commit_blocking(Change::Put { path, content, media_type: None, modified: None }, Precondition::default()).unwrap();
+    }
+
+    pub fn get(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let access = self.access();
+        let (_, content) = access.open(&Path::parse(name)?)?;
+        let (id, size) = match content {
+            Content::Inline(bytes) => return Ok(bytes),
+            Content::Chunked { id, size } => (id, size),
+        };
+        let mut out = Vec::new();
+        while (out.len() as u64) < size {
+            access.read_some(id, out.len() as u64, size, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// To the trash, and out of it for good.
+    pub fn purge(&self, name: &str) {
+        let access = self.access();
+        let commit = |change| access.commit_blocking(change, Precondition::default()).unwrap();
+        commit(Change::Remove { path: Path::parse(name).unwrap() });
+        let entry = access.trash().unwrap().first().unwrap().entry;
+        commit(Change::Purge { entry });
+    }
+
+    pub fn packs(&self) -> Vec<std::path::PathBuf> {
+        let person = std::fs::read_dir(self.dir.path().join("people")).unwrap().next().unwrap().unwrap().path();
+        std::fs::read_dir(person.join("packs")).unwrap().map(|e| e.unwrap().path()).collect()
+    }
+
+    pub fn keep_up(&self, grace_hours: i64) -> Upkeep {
+        let rules = Rules { grace: grace_hours * Timestamp::HOUR, ..Rules::default() };
+        let done = self.gate.keep_up(self.person, &rules).unwrap();
+        self.assert_whole();
+        done
+    }
+
+    #[track_caller]
+    pub fn assert_whole(&self) {
+        assert_eq!(self.gate.check(self.person, true).unwrap().problems, Vec::<String>::new());
+    }
+
     /// The same data, opened anew.
     pub fn reopened(self) -> World {
         let host = Arc::new(Host::open(self.dir.path(), root(), self.env.clone()).unwrap());
-        World { gate: Gate::new(host, self.env.clone()), dir: self.dir, person: self.person, env: self.env }
+        World { gate: Gate::new(host, self.env.clone()), dir: self.dir, person: self.person, clock: self.clock, env: self.env }
     }
 }

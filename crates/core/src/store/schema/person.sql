@@ -70,6 +70,7 @@ CREATE TABLE chunk (
   PRIMARY KEY (person, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX chunk_by_name ON chunk (person, name);
+CREATE INDEX chunk_by_pack ON chunk (person, pack);
 CREATE TABLE pack (
   person BIGINT NOT NULL, id BIGINT NOT NULL, salt BLOB NOT NULL, at BIGINT NOT NULL,
   PRIMARY KEY (person, id)

@@ -1,0 +1,155 @@
+//! Packs that are mostly dead are written anew without what is dead; files that no row refers to are deleted.
+
+use std::collections::HashMap;
+
+use super::Upkeep;
+use crate::env::{Env, Timestamp};
+use crate::error::{Error, Result};
+use crate::store::PackFile;
+use crate::store::catalog::Tx;
+use crate::store::content::{Store, bytes32};
+use crate::store::pack::{ChunkName, PackWriter, Place, record_len};
+use crate::tree::apply::Batch;
+
+/// A pack is written anew when less than this part of it, in percent, is alive.
+const ALIVE_PERCENT: u64 = 50;
+
+struct Pack {
+    id: i64,
+    salt: [u8; 32],
+    at: Timestamp,
+    alive: u64,
+}
+
+struct Chunk {
+    id: i64,
+    name: ChunkName,
+    place: Place,
+}
+
+fn list(tx: &dyn Tx, store: &Store) -> Result<Vec<Pack>> {
+    let mut alive: HashMap<i64, u64> = HashMap::new();
+    tx.query("SELECT pack, length FROM chunk WHERE person = ?1", &[store.person.0.into()], &mut |row| {
+        *alive.entry(row.int(0)?).or_default() += record_len(row.int(1)? as u32);
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    tx.all("SELECT id, salt, at FROM pack WHERE person = ?1", &[store.person.0.into()], |row| {
+        let id = row.int(0)?;
+        Ok(Pack { id, salt: bytes32(row.blob(1)?)?, at: Timestamp(row.int(2)?), alive: alive.get(&id).copied().unwrap_or(0) })
+    })
+}
+
+fn chunks(tx: &dyn Tx, store: &Store, pack: i64) -> Result<Vec<Chunk>> {
+    let sql = "SELECT id, name, pos, record, length FROM chunk WHERE person = ?1 AND pack = ?2 ORDER BY record";
+    tx.all(sql, &[store.person.0.into(), pack.into()], |row| {
+        let place = Place { pos: row.int(2)? as u64, record: row.int(3)? as u64, length: row.int(4)? as u32 };
+        Ok(Chunk { id: row.int(0)?, name: bytes32(row.blob(1)?)?, place })
+    })
+}
+
+/// Compacts and deletes what is older than `grace` milliseconds: younger packs may still be written to.
+pub(super) fn packs(store: &Store, env: &Env, grace: i64, done: &mut Upkeep) -> Result<()> {
+    let until = env.now().plus(-grace);
+    let packs = store.catalog.reading(|tx| list(tx, store))?;
+    // Files first, rows second would delete a pack that was committed in between; `orphan` looks again in any case.
+    let known: HashMap<[u8; 32], i64> = packs.iter().map(|p| (p.salt, p.id)).collect();
+    for file in store.pack_files()? {
+        if !known.contains_key(&file.salt) && file.modified <= until && orphan(store, &file)? {
+            done.packs_deleted += 1;
+            done.bytes_freed += file.bytes as i64;
+        }
+    }
+    let mut target = None;
+    for pack in packs.iter().filter(|p| p.at <= until) {
+        let Some(file) = store.pack_file(&pack.salt)? else { continue };
+        if pack.alive * 100 < file.bytes * ALIVE_PERCENT {
+            match compact(store, env, pack, &file, &mut target, done) {
+                // Left as it is: `check --deep` tells which content it harms.
+                Err(Error::Corrupt(_)) => done.packs_damaged += 1,
+                other => other?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a file that no row refers to. A commit that would refer to it looks for the file inside its transaction,
+/// and this looks for the row inside one: one of the two comes first.
+fn orphan(store: &Store, file: &PackFile) -> Result<bool> {
+    store.catalog.writing(|tx| {
+        let sql = "SELECT 1 FROM pack WHERE person = ?1 AND salt = ?2";
+        if tx.first(sql, &[store.person.0.into(), file.salt[..].into()], |_| Ok(()))?.is_some() {
+            return Ok(false);
+        }
+        store.remove_pack(None, &file.salt)?;
+        Ok(true)
+    })
+}
+
+fn compact(store: &Store, env: &Env, pack: &Pack, file: &PackFile, target: &mut Option<PackWriter>, done: &mut Upkeep) -> Result<()> {
+    let moving = store.catalog.reading(|tx| chunks(tx, store, pack.id))?;
+    let mut places = Vec::with_capacity(moving.len());
+    if !moving.is_empty() {
+        let reader = store.open_pack(&pack.salt)?;
+        let (mut plain, mut scratch) = (Vec::new(), Vec::new());
+        for chunk in &moving {
+            if target.as_ref().is_some_and(PackWriter::is_full) {
+                sync(target)?;
+                *target = None;
+            }
+            let writer = match &mut *target {
+                Some(writer) => writer,
+                none => none.insert(store.new_pack()?),
+            };
+            plain.clear();
+            reader.read(&chunk.name, chunk.place, 0, chunk.place.length, &mut plain)?;
+            let place = writer.append(&chunk.name, &plain, &mut scratch)?;
+            done.bytes_freed -= record_len(place.length) as i64;
+            places.push((*writer.salt(), place));
+        }
+        sync(target)?;
+    }
+    let emptied = store.catalog.writing(|tx| {
+        for (chunk, (salt, place)) in moving.iter().zip(&places) {
+            let id = row_of(tx, store, env, salt)?;
+            // A chunk that was deleted meanwhile stays deleted: its copy is dead weight of the new pack.
+            let sql = "UPDATE chunk SET pack = ?3, pos = ?4, record = ?5 WHERE person = ?1 AND id = ?2 AND pack = ?6";
+            let (pos, record) = (place.pos as i64, place.record as i64);
+            tx.execute(sql, &[store.person.0.into(), chunk.id.into(), id.into(), pos.into(), record.into(), pack.id.into()])?;
+        }
+        let sql = "SELECT 1 FROM chunk WHERE person = ?1 AND pack = ?2 LIMIT 1";
+        if tx.first(sql, &[store.person.0.into(), pack.id.into()], |_| Ok(()))?.is_some() {
+            return Ok(false);
+        }
+        tx.execute("DELETE FROM pack WHERE person = ?1 AND id = ?2", &[store.person.0.into(), pack.id.into()])?;
+        Ok(true)
+    })?;
+    if emptied {
+        store.remove_pack(Some(pack.id), &pack.salt)?;
+        done.packs_compacted += u64::from(!moving.is_empty());
+        done.packs_deleted += 1;
+        done.bytes_freed += file.bytes as i64;
+    }
+    Ok(())
+}
+
+fn sync(writer: &mut Option<PackWriter>) -> Result<()> {
+    writer.as_mut().map_or(Ok(()), PackWriter::sync)
+}
+
+/// The row of the pack with this salt, made where there is none.
+fn row_of(tx: &dyn Tx, store: &Store, env: &Env, salt: &[u8; 32]) -> Result<i64> {
+    let person = store.person;
+    if let Some(id) = tx.first("SELECT id FROM pack WHERE person = ?1 AND salt = ?2", &[person.0.into(), salt[..].into()], |row| row.int(0))? {
+        return Ok(id);
+    }
+    if store.pack_file(salt)?.is_none() {
+        return Err(Error::Limit("another gc deleted a pack that this one had just written; run it again"));
+    }
+    let mut batch = Batch::begin(tx, person)?;
+    let id = batch.head.next_id;
+    batch.head.next_id += 1;
+    tx.execute("INSERT INTO pack (person, id, salt, at) VALUES (?1, ?2, ?3, ?4)", &[person.0.into(), id.into(), salt[..].into(), env.now().0.into()])?;
+    batch.finish(tx, person)?;
+    Ok(id)
+}

@@ -1,0 +1,69 @@
+//! Upkeep: what the policy no longer keeps is let go, and the space it took comes back. Runs beside readers, writers
+//! and other processes, in transactions of a few milliseconds each.
+//!
+//! Safe without a lock, because nothing is deleted on an old view alone: a content that nothing refers to can gain no
+//! reference again; a chunk is first marked dead, deleted in a later round, and revived by any commit that uses it in
+//! between (`Applier::keep`); a pack file goes only after its row, and a commit that would bring the row back looks for
+//! the file first.
+
+mod audit;
+pub mod check;
+mod compact;
+mod sweep;
+mod thin;
+
+use crate::env::{Env, Timestamp};
+use crate::error::Result;
+use crate::party::{Grant, Party};
+use crate::store::content::Store;
+use crate::tree::version::Retention;
+
+/// What may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    pub retention: Retention,
+    /// Milliseconds that bytes nothing refers to stay, so that an upload under way may still come to refer to them.
+    pub grace: i64,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules { retention: Retention::default(), grace: 24 * Timestamp::HOUR }
+    }
+}
+
+/// What one round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Earlier versions let go.
+    pub versions: u64,
+    /// Things that left the trash.
+    pub purged: u64,
+    /// Contents that nothing referred to.
+    pub contents: u64,
+    /// Chunks found dead now; a later round deletes them.
+    pub chunks_marked: u64,
+    pub chunks_deleted: u64,
+    /// Packs written anew without their dead chunks.
+    pub packs_compacted: u64,
+    /// Pack files deleted, the compacted ones included.
+    pub packs_deleted: u64,
+    /// Packs that could not be read whole and were left as they are: run `check --deep`.
+    pub packs_damaged: u64,
+    /// Bytes the pack directory has lost on balance; negative when compaction has only begun.
+    pub bytes_freed: i64,
+}
+
+/// One round, in the order in which each step makes the next one's work.
+pub fn run(store: &Store, env: &Env, rules: &Rules) -> Result<Upkeep> {
+    let party = Party { person: store.person, credential: 0, label: "retention".into(), grant: Grant::full() };
+    let mut done = Upkeep::default();
+    done.purged = thin::trash(store, env, &party, &rules.retention)?;
+    thin::condemned(store, env, &party)?;
+    done.versions = thin::versions(store, env, &rules.retention)?;
+    thin::locks(store, env)?;
+    done.contents = sweep::contents(store)?;
+    (done.chunks_marked, done.chunks_deleted) = sweep::chunks(store, env, rules.grace)?;
+    compact::packs(store, env, rules.grace, &mut done)?;
+    Ok(done)
+}

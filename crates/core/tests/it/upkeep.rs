@@ -1,0 +1,160 @@
+//! What is let go, what comes back, and that nothing in use goes with it.
+
+use holm_core::{Change, Error, Path, Precondition, Timestamp};
+
+use crate::world::{World, noise};
+
+fn file_bytes(world: &World) -> u64 {
+    world.packs().iter().map(|p| p.metadata().unwrap().len()).sum()
+}
+
+/// Makes every pack file look as old as the test's clock wants it.
+fn age_files(world: &World) {
+    for pack in world.packs() {
+        std::fs::File::options().write(true).open(pack).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+}
+
+#[test]
+fn versions_thin_out_and_their_space_comes_back() {
+    let world = World::new(11, 0);
+    for day in 0..40 {
+        for hour in 0..3 {
+            world.put("/f", &noise(day * 10 + hour, 100_000));
+            world.wait(8);
+        }
+    }
+    let path = Path::parse("/f").unwrap();
+    assert_eq!(world.access().versions(&path).unwrap().len(), 119);
+    let before = file_bytes(&world);
+    let done = world.keep_up(24);
+    let left = world.access().versions(&path).unwrap().len();
+    assert!((30..40).contains(&left), "{left} versions left");
+    assert_eq!(done.versions as usize, 119 - left);
+    assert_eq!(done.contents, done.versions);
+    assert_eq!(world.access().usage().unwrap().used, 100_000 * (left as u64 + 1));
+    assert_eq!((done.chunks_deleted, file_bytes(&world)), (0, before), "a first round only marks");
+    world.wait(25);
+    world.keep_up(24);
+    assert!(file_bytes(&world) < before / 2, "{} of {before} bytes are left", file_bytes(&world));
+    assert!(world.get("/f").unwrap() == noise(392, 100_000));
+    assert!(world.reopened().get("/f").unwrap() == noise(392, 100_000));
+}
+
+#[test]
+fn the_trash_empties_itself_after_its_time() {
+    let world = World::new(12, 0);
+    let access = world.access();
+    let commit = |change| access.commit_blocking(change, Precondition::default()).unwrap();
+    commit(Change::MakeFolder { path: Path::parse("/d").unwrap(), props: vec![] });
+    commit(Change::MakeFolder { path: Path::parse("/d/e").unwrap(), props: vec![] });
+    (0..2_500).for_each(|n| world.put(&format!("/d/e/{n}"), b"x"));
+    world.put("/d/large", &noise(1, 3_000_000));
+    commit(Change::Remove { path: Path::parse("/d").unwrap() });
+    world.wait(24 * 29);
+    assert_eq!(world.keep_up(0).purged, 0);
+    assert_eq!(world.access().trash().unwrap().len(), 1);
+    world.wait(24 * 2);
+    assert_eq!(world.keep_up(0).purged, 1);
+    assert_eq!(world.access().trash().unwrap(), vec![]);
+    assert_eq!(world.access().usage().unwrap().used, 0);
+    world.keep_up(0);
+    assert_eq!(world.packs().len(), 0);
+    let journal = world.access().journal(world.access().seq().unwrap(), 10).unwrap();
+    assert_eq!(journal, vec![], "nothing follows the purge");
+}
+
+#[test]
+fn a_mostly_dead_pack_is_written_anew() {
+    let world = World::new(13, 0);
+    let keep = noise(1, 2_000_000);
+    world.put("/keep", &keep);
+    world.put("/drop", &noise(2, 20_000_000));
+    let old = world.packs();
+    assert_eq!(old.len(), 1);
+    world.purge("/drop");
+    world.wait(25);
+    assert_eq!(world.keep_up(24).chunks_deleted, 0);
+    world.wait(25);
+    let done = world.keep_up(24);
+    assert_eq!((done.packs_compacted, done.packs_deleted), (1, 1));
+    assert!(done.bytes_freed > 19_000_000 && file_bytes(&world) < 2_100_000, "{done:?}");
+    assert!(!old[0].exists() && world.packs().len() == 1);
+    assert!(world.get("/keep").unwrap() == keep);
+    assert!(world.reopened().get("/keep").unwrap() == keep);
+}
+
+#[test]
+fn what_is_used_again_in_time_stays() {
+    let world = World::new(14, 0);
+    let bytes = noise(1, 2_000_000);
+    world.put("/f", &bytes);
+    world.purge("/f");
+    assert!(world.keep_up(24).chunks_marked > 0);
+    world.put("/g", &bytes);
+    world.wait(25);
+    assert_eq!(world.keep_up(24).chunks_deleted, 0);
+    world.wait(25);
+    world.keep_up(0);
+    world.keep_up(0);
+    assert!(world.get("/g").unwrap() == bytes);
+}
+
+/// Uploads under way while everything they count on goes, at the cruellest grace: they fail, clearly, or are whole.
+#[test]
+fn an_upload_under_way_is_whole_or_refused() {
+    let world = World::new(15, 0);
+    let bytes = noise(1, 3_000_000);
+    let path = Path::parse("/new").unwrap();
+    let put = |content| {
+        let change = Change::Put { path: path.clone(), content, media_type: None, modified: None };
+        world.access().commit_blocking(change, Precondition::default())
+    };
+    // Its chunks are those of a file that goes.
+    world.put("/old", &bytes);
+    let mut writer = world.access().upload(&path).unwrap();
+    writer.write(&bytes).unwrap();
+    let content = writer.finish().unwrap();
+    world.purge("/old");
+    for _ in 0..3 {
+        world.keep_up(0);
+    }
+    assert!(matches!(put(content), Err(Error::Limit(_))));
+    // Its pack is taken for an orphan.
+    let mut writer = world.access().upload(&path).unwrap();
+    writer.write(&bytes).unwrap();
+    let content = writer.finish().unwrap();
+    age_files(&world);
+    assert_eq!(world.keep_up(0).packs_deleted, 1);
+    assert!(matches!(put(content), Err(Error::Limit(_))));
+    world.assert_whole();
+    // Sent again it arrives.
+    world.put("/new", &bytes);
+    assert!(world.get("/new").unwrap() == bytes);
+    world.assert_whole();
+}
+
+#[test]
+fn an_interrupted_uploads_pack_is_found_and_goes_after_a_day() {
+    let world = World::new(16, 0);
+    let mut writer = world.access().upload(&Path::parse("/f").unwrap()).unwrap();
+    writer.write(&noise(1, 3_000_000)).unwrap();
+    drop(writer);
+    assert_eq!(world.gate.check(world.person, false).unwrap().orphans, 1);
+    assert_eq!(world.keep_up(24).packs_deleted, 0, "it is young");
+    age_files(&world);
+    assert_eq!(world.keep_up(24).packs_deleted, 1);
+    assert_eq!(world.gate.check(world.person, false).unwrap().orphans, 0);
+}
+
+#[test]
+fn an_idle_tree_is_closed_and_opens_again() {
+    let world = World::new(17, 0);
+    world.put("/f", b"x");
+    let held = world.access();
+    world.gate.close_idle(Timestamp(i64::MAX));
+    assert_eq!(held.usage().unwrap().used, 1, "a tree in use stays open");
+    drop(held);
+    world.gate.close_idle(Timestamp(i64::MAX));
+    assert!(world.get("/f").unwrap() == b"x");
+}
