@@ -167,6 +167,22 @@ impl Host {
         std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))
     }
 
+    /// Deletes what an interrupted removal of a person left; answers how many directories went.
+    pub fn sweep_removed(&self) -> Result<u64> {
+        let removed = self.catalog.reading(|tx| tx.all("SELECT uid FROM person WHERE removed IS NOT NULL", &[], |r| uid(r.blob(0)?)))?;
+        let mut swept = 0;
+        for dir in removed.iter().map(|uid| self.dir(uid)).filter(|dir| dir.exists()) {
+            std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
+            swept += 1;
+        }
+        Ok(swept)
+    }
+
+    /// What the engine finds wrong with the host's own catalog.
+    pub fn verify(&self) -> Result<Vec<String>> {
+        self.catalog.verify()
+    }
+
     pub fn add_app_password(&self, person: PersonId, name: &str, hash: &[u8; 32], grant: &Grant) -> Result<i64> {
         let now = self.env.now().0;
         let scope = grant.scope.to_string();

@@ -1,5 +1,6 @@
 //! The one binary: reads the command line, opens what it needs, does what was asked.
 
+mod background;
 mod commands;
 mod connection;
 mod host_env;

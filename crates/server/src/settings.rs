@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use holm_core::Retention;
 use serde::Deserialize;
 
 pub type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -49,12 +50,31 @@ pub struct Settings {
     /// Address and port for Prometheus metrics; off unless given
     #[arg(long, env = "HOLM_METRICS", global = true)]
     pub metrics: Option<SocketAddr>,
+    /// Hours for which every earlier version of a file stays [default: 24]
+    #[arg(long, env = "HOLM_KEEP_ALL_HOURS", global = true, value_parser = span)]
+    pub keep_all_hours: Option<i64>,
+    /// Days for which one earlier version a day stays [default: 30]
+    #[arg(long, env = "HOLM_KEEP_DAILY_DAYS", global = true, value_parser = span)]
+    pub keep_daily_days: Option<i64>,
+    /// Days for which one earlier version a week stays [default: 365]
+    #[arg(long, env = "HOLM_KEEP_WEEKLY_DAYS", global = true, value_parser = span)]
+    pub keep_weekly_days: Option<i64>,
+    /// Days for which what was deleted stays in the trash [default: 30]
+    #[arg(long, env = "HOLM_KEEP_TRASH_DAYS", global = true, value_parser = span)]
+    pub keep_trash_days: Option<i64>,
     /// What to log: error, warn, info, debug or trace [default: info]
     #[arg(long, env = "HOLM_LOG", global = true)]
     pub log: Option<String>,
     /// How to log [default: text]
     #[arg(long, env = "HOLM_LOG_FORMAT", global = true, value_enum)]
     pub log_format: Option<LogFormat>,
+}
+
+/// Longest time that retention may name, in hours or days: a century of days.
+const LONGEST: i64 = 36_525;
+
+fn span(text: &str) -> Result<i64, String> {
+    text.parse().ok().filter(|n| (0..=LONGEST).contains(n)).ok_or_else(|| format!("a whole number from 0 to {LONGEST}"))
 }
 
 /// `$variable`, or `rest` below the home directory.
@@ -86,6 +106,10 @@ impl Settings {
             tls_key: self.tls_key.or(file.tls_key),
             insecure_http: self.insecure_http.or(file.insecure_http),
             metrics: self.metrics.or(file.metrics),
+            keep_all_hours: self.keep_all_hours.or(file.keep_all_hours),
+            keep_daily_days: self.keep_daily_days.or(file.keep_daily_days),
+            keep_weekly_days: self.keep_weekly_days.or(file.keep_weekly_days),
+            keep_trash_days: self.keep_trash_days.or(file.keep_trash_days),
             log: self.log.or(file.log),
             log_format: self.log_format.or(file.log_format),
         })
@@ -97,6 +121,22 @@ impl Settings {
 
     pub fn root_key(&self) -> Fallible<PathBuf> {
         self.root_key.clone().map_or_else(|| Ok(xdg("XDG_CONFIG_HOME", ".config")?.join("root.key")), Ok)
+    }
+
+    /// How long versions and trash stay.
+    pub fn retention(&self) -> Fallible<Retention> {
+        let usual = Retention::default();
+        let kept = Retention {
+            all_hours: self.keep_all_hours.unwrap_or(usual.all_hours),
+            daily_days: self.keep_daily_days.unwrap_or(usual.daily_days),
+            weekly_days: self.keep_weekly_days.unwrap_or(usual.weekly_days),
+            trash_days: self.keep_trash_days.unwrap_or(usual.trash_days),
+        };
+        // The file's numbers do not pass the flags' parser.
+        if [kept.all_hours, kept.daily_days, kept.weekly_days, kept.trash_days].iter().any(|n| !(0..=LONGEST).contains(n)) {
+            return Err(format!("keep_… settings are whole numbers from 0 to {LONGEST}").into());
+        }
+        Ok(kept)
     }
 
     pub fn listen(&self) -> SocketAddr {

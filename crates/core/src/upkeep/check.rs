@@ -75,7 +75,11 @@ fn contents(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Resu
     let mut found = Contents::new();
     let mut cut: HashMap<i64, (u64, [u8; 32])> = HashMap::new();
     // Inline bytes are read only where their hash is to be checked: they are most of the catalog.
-    let sql = if deep { "SELECT id, size, hash, bytes IS NULL, bytes FROM content WHERE person = ?1" } else { "SELECT id, size, hash, bytes IS NULL FROM content WHERE person = ?1" };
+    let sql = if deep {
+        "SELECT id, size, hash, bytes IS NULL, bytes FROM content WHERE person = ?1"
+    } else {
+        "SELECT id, size, hash, bytes IS NULL FROM content WHERE person = ?1"
+    };
     tx.query(sql, &[store.person.0.into()], &mut |row| {
         let (id, size, hash) = (row.int(0)?, row.int(1)? as u64, bytes32(row.blob(2)?)?);
         report.contents += 1;

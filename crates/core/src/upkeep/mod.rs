@@ -57,13 +57,13 @@ pub struct Upkeep {
 /// One round, in the order in which each step makes the next one's work.
 pub fn run(store: &Store, env: &Env, rules: &Rules) -> Result<Upkeep> {
     let party = Party { person: store.person, credential: 0, label: "retention".into(), grant: Grant::full() };
-    let mut done = Upkeep::default();
-    done.purged = thin::trash(store, env, &party, &rules.retention)?;
+    let purged = thin::trash(store, env, &party, &rules.retention)?;
     thin::condemned(store, env, &party)?;
-    done.versions = thin::versions(store, env, &rules.retention)?;
+    let versions = thin::versions(store, env, &rules.retention)?;
     thin::locks(store, env)?;
-    done.contents = sweep::contents(store)?;
-    (done.chunks_marked, done.chunks_deleted) = sweep::chunks(store, env, rules.grace)?;
+    let contents = sweep::contents(store)?;
+    let (chunks_marked, chunks_deleted) = sweep::chunks(store, env, rules.grace)?;
+    let mut done = Upkeep { purged, versions, contents, chunks_marked, chunks_deleted, ..Upkeep::default() };
     compact::packs(store, env, rules.grace, &mut done)?;
     Ok(done)
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use holm_core::{
-    Access, Change, Clock, Content, Entropy, Env, Error, Gate, Host, Key, Party, Path, PersonId, Precondition, RootKey, Rules, Timestamp, Upkeep,
-};
+use holm_core::{Access, Change, Clock, Content, Entropy, Env, Error, Gate, Host, Key, Party, Path, PersonId, Precondition, RootKey, Rules, Timestamp, Upkeep};
 
 pub fn noise(seed: u64, size: usize) -> Vec<u8> {
     let dice = Dice::new(seed);

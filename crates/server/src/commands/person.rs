@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use holm_auth::password;
-use holm_core::{Gate, Party};
+use holm_core::Party;
 use serde_json::json;
 
 use super::Opened;
@@ -106,7 +106,7 @@ fn limit(quota: u64) -> String {
 }
 
 fn list(opened: &Opened) -> Fallible<()> {
-    let gate = Gate::new(opened.host.clone(), opened.env.clone());
+    let gate = opened.gate();
     for person in opened.host.people()? {
         let usage = gate.admit(Party::operator(person.id).into())?.usage()?;
         let text = format!("{}\t{} bytes of {}", person.name, usage.used, limit(usage.quota));

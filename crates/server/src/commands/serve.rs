@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Opened;
+use crate::background;
 use crate::connection::Server;
 use crate::settings::{Fallible, LogFormat, Settings};
 use crate::tls;
@@ -46,6 +47,7 @@ fn log(settings: &Settings) -> Fallible<()> {
 async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let gate = Arc::new(Gate::new(opened.host.clone(), opened.env.clone()));
     let auth = Arc::new(Auth::new(opened.host.clone(), opened.env.clone()));
+    let retention = settings.retention()?;
     let acceptor = match (&settings.tls_cert, &settings.tls_key) {
         (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
         (None, None) => None,
@@ -61,15 +63,8 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     if let Some(metrics) = settings.metrics {
         serve_metrics(metrics).await?;
     }
-    let uses = auth.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            if let Err(e) = uses.flush_uses() {
-                tracing::warn!("recording uses of app passwords: {e}");
-            }
-        }
-    });
+    tokio::spawn(background::each_minute(gate.clone(), auth.clone()));
+    tokio::spawn(background::each_day(gate.clone(), retention));
     let health = Router::new().route("/health", get(|| async { "ok\n" }));
     let router = health.merge(holm_webdav::routes(Webdav { gate: gate.clone(), auth: auth.clone() }));
     let mut failed = gate.failed();

@@ -1,5 +1,8 @@
 //! The command line, beside a running server.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use crate::server::Server;
 
 #[test]
@@ -47,4 +50,95 @@ fn nothing_readable_lies_on_disk() {
     s.send("PUT", &format!("/{canary}-large"), &[], canary.repeat(20_000)).expect(201);
     let output = std::process::Command::new("grep").args(["-r", "-l", "-a", canary]).arg(s.dir.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "names and content are encrypted at rest");
+}
+
+/// Every file below `dir`, with its bytes and its time in seconds.
+fn files(dir: &Path) -> BTreeMap<String, (Vec<u8>, u64)> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let seconds = path.metadata().unwrap().modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+            let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                open.push(path);
+                found.insert(name + "/", (vec![], 0));
+            } else {
+                found.insert(name, (std::fs::read(&path).unwrap(), seconds));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn export_writes_plain_files_and_goes_on_where_it_stopped() {
+    let s = Server::start();
+    let large: Vec<u8> = (0..400_000u32).flat_map(u32::to_le_bytes).collect();
+    s.send("MKCOL", "/d", &[], "").expect(201);
+    s.send("MKCOL", "/d/empty", &[], "").expect(201);
+    s.send("PUT", "/d/small", &["X-OC-Mtime: 1000000000"], "hello").expect(201);
+    s.send("PUT", "/large%20one", &["X-OC-Mtime: 1100000000"], &large).expect(201);
+    let dir = s.dir.path().join("out");
+    let out = dir.to_str().unwrap();
+    let done = s.run(&["--json", "export", "ann", out]).unwrap();
+    assert!(done.contains("\"files\":2") && done.contains("\"kept\":0"), "{done}");
+    let want = BTreeMap::from([
+        ("d/".to_owned(), (vec![], 0)),
+        ("d/empty/".to_owned(), (vec![], 0)),
+        ("d/small".to_owned(), (b"hello".to_vec(), 1_000_000_000)),
+        ("large one".to_owned(), (large, 1_100_000_000)),
+    ]);
+    assert!(files(&dir) == want, "{:?}", files(&dir).keys());
+    // A file that is missing, and one cut short, as after an interruption.
+    std::fs::remove_file(dir.join("d/small")).unwrap();
+    std::fs::write(dir.join("large one"), "cut").unwrap();
+    assert!(s.run(&["--json", "export", "ann", out]).unwrap().contains("\"kept\":0"));
+    assert!(files(&dir) == want);
+    assert!(s.run(&["--json", "export", "ann", out]).unwrap().contains("\"kept\":2"));
+    assert!(s.run(&["export", "ann", out, "--path", "/large one"]).unwrap_err().contains("holm cat"));
+    std::fs::remove_file(dir.join("d/small")).unwrap();
+    std::fs::create_dir(dir.join("d/small")).unwrap();
+    assert!(s.run(&["export", "ann", out]).unwrap_err().contains("is no file"));
+}
+
+#[test]
+fn check_and_gc_beside_a_running_server() {
+    let s = Server::start();
+    let noise: Vec<u8> = (0..500_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).rotate_left(n % 31).to_le_bytes()).collect();
+    s.send("PUT", "/keep", &[], &noise[..1_000_000]).expect(201);
+    s.send("PUT", "/drop", &[], &noise).expect(201);
+    s.send("DELETE", "/drop", &[], "").expect(204);
+    assert!(s.run(&["check", "--deep"]).unwrap().starts_with("ann: good (4 entries"));
+    // The trash keeps it, until it is told to keep nothing; the first round marks, the second deletes.
+    assert!(s.run(&["--json", "gc"]).unwrap().contains("\"purged\":0"));
+    let now = ["--keep-trash-days", "0", "--json", "gc", "--grace", "0"];
+    assert!(s.run(&now).unwrap().contains("\"purged\":1"));
+    assert!(s.run(&now).unwrap().contains("\"packs_compacted\":1"));
+    assert_eq!(s.send("GET", "/keep", &[], "").expect(200).body, noise[..1_000_000]);
+    s.send("PUT", "/again", &[], &noise).expect(201);
+    assert_eq!(s.send("GET", "/again", &[], "").expect(200).body, noise);
+    let good = s.run(&["--json", "check", "ann", "--deep"]).unwrap();
+    assert!(good.contains("\"problem_count\":0"), "{good}");
+    // Damage is told by the check, named, and fails it.
+    let packs = std::fs::read_dir(s.dir.path().join("data/people")).unwrap().next().unwrap().unwrap().path().join("packs");
+    let pack = std::fs::read_dir(packs).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&pack, bytes).unwrap();
+    s.run(&["check"]).unwrap();
+    assert!(s.run(&["check", "--deep"]).unwrap_err().contains("1 problems"));
+    std::fs::remove_file(pack).unwrap();
+    assert!(s.run(&["check"]).is_err());
+}
+
+#[test]
+fn a_password_is_changed_from_a_pipe() {
+    let s = Server::start();
+    assert!(s.run_with_input(&["person", "passwd", "ann"], "correct horse battery staple\n").unwrap().contains("changed"));
+    assert!(s.run_with_input(&["person", "passwd", "ann"], "short\n").unwrap_err().contains("8 to"));
+    assert!(s.run_with_input(&["person", "passwd", "bob"], "x\n").unwrap_err().contains("bob"));
+    assert!(s.run(&["--keep-trash-days", "-1", "gc"]).is_err());
 }

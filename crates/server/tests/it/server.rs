@@ -65,7 +65,14 @@ impl Server {
 
     /// Runs the program on this server's data; answers what it printed, or what it complained of.
     pub fn run(&self, args: &[&str]) -> Result<String, String> {
-        let output = command(self.dir.path()).args(args).output().expect("holm runs");
+        self.run_with_input(args, "")
+    }
+
+    pub fn run_with_input(&self, args: &[&str], input: &str) -> Result<String, String> {
+        let mut command = command(self.dir.path());
+        let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("holm runs");
+        let _ = child.stdin.take().expect("its input").write_all(input.as_bytes());
+        let output = child.wait_with_output().expect("its end");
         let text = |bytes| String::from_utf8(bytes).expect("text");
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }

@@ -1,0 +1,52 @@
+//! What a server does by itself, beside answering.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holm_auth::Auth;
+use holm_core::{Gate, Person, Retention, Rules, Timestamp, Upkeep};
+
+/// A tree that nobody asked for during this long gives its memory back.
+const IDLE: i64 = 10 * 60 * Timestamp::SECOND;
+/// Upkeep waits for the rush after a start to end.
+const FIRST: Duration = Duration::from_secs(10 * 60);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Notes which app passwords were used, and closes trees that nobody uses.
+pub async fn each_minute(gate: Arc<Gate>, auth: Arc<Auth>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if let Err(e) = auth.flush_uses() {
+            tracing::warn!("recording uses of app passwords: {e}");
+        }
+        gate.close_idle(gate.env().now().plus(-IDLE));
+    }
+}
+
+/// Upkeep of everybody's tree, one after the other.
+pub async fn each_day(gate: Arc<Gate>, retention: Retention) {
+    tokio::time::sleep(FIRST).await;
+    loop {
+        let gate = gate.clone();
+        match tokio::task::spawn_blocking(move || round(&gate, retention)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::error!("upkeep: {e}"),
+            Err(e) => tracing::error!("upkeep ended early: {e}"),
+        }
+        tokio::time::sleep(DAY).await;
+    }
+}
+
+fn round(gate: &Gate, retention: Retention) -> holm_core::Result<()> {
+    gate.host().sweep_removed()?;
+    let rules = Rules { retention, ..Rules::default() };
+    for Person { id, name, .. } in gate.host().people()? {
+        // One person's trouble is not to keep the others waiting.
+        match gate.keep_up(id, &rules) {
+            Ok(Upkeep { packs_damaged: 1.., .. }) => tracing::error!("{name}: damaged packs were left as they are; run holm check --deep"),
+            Ok(done) => tracing::info!(person = name, versions = done.versions, purged = done.purged, freed = done.bytes_freed, "upkeep"),
+            Err(e) => tracing::error!("upkeep of {name}: {e}"),
+        }
+    }
+    Ok(())
+}

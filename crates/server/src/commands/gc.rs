@@ -1,0 +1,44 @@
+//! `holm gc`: one round of upkeep, now.
+
+use clap::Args;
+use holm_core::{Rules, Timestamp};
+use serde_json::json;
+
+use super::Opened;
+use crate::settings::{Fallible, Settings};
+
+#[derive(Args)]
+pub struct Gc {
+    /// Only this person
+    person: Option<String>,
+    /// Hours for which bytes that nothing refers to stay; with less than a day, uploads under way may have to be sent again
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(i64).range(0..=8_760))]
+    grace: i64,
+}
+
+impl Gc {
+    pub fn run(self, settings: &Settings, opened: &Opened) -> Fallible<()> {
+        let rules = Rules { retention: settings.retention()?, grace: self.grace * Timestamp::HOUR };
+        let gate = opened.gate();
+        opened.host.sweep_removed()?;
+        let mut damaged = 0;
+        for person in opened.chosen(self.person.as_deref())? {
+            let u = gate.keep_up(person.id, &rules)?;
+            damaged += u.packs_damaged;
+            let text = format!(
+                "{}: let go {} versions and {} things in the trash; deleted {} chunks and {} packs, {} bytes freed; {} chunks will follow",
+                person.name, u.versions, u.purged, u.chunks_deleted, u.packs_deleted, u.bytes_freed, u.chunks_marked
+            );
+            opened.say(
+                text,
+                json!({ "person": person.name, "versions": u.versions, "purged": u.purged, "contents": u.contents, "chunks_marked": u.chunks_marked,
+                        "chunks_deleted": u.chunks_deleted, "packs_compacted": u.packs_compacted, "packs_deleted": u.packs_deleted,
+                        "packs_damaged": u.packs_damaged, "bytes_freed": u.bytes_freed }),
+            );
+        }
+        if damaged > 0 {
+            return Err(format!("{damaged} packs are damaged and were left as they are; run holm check --deep").into());
+        }
+        Ok(())
+    }
+}
