@@ -178,6 +178,16 @@ impl Host {
         Ok(swept)
     }
 
+    /// A secret of the host itself, like the key of its certificate.
+    pub fn secret(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.catalog.reading(|tx| tx.first("SELECT value FROM secret WHERE name = ?1", &[name.into()], |r| Ok(r.blob(0)?.to_vec())))
+    }
+
+    pub fn set_secret(&self, name: &str, value: &[u8]) -> Result<()> {
+        let sql = "INSERT INTO secret (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.catalog.writing(|tx| tx.execute(sql, &[name.into(), value.into()]).map(|_| ()))
+    }
+
     /// What the engine finds wrong with the host's own catalog.
     pub fn verify(&self) -> Result<Vec<String>> {
         self.catalog.verify()

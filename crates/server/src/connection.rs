@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -27,14 +27,16 @@ use tower::Service;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams of one HTTP/2 connection (T11).
 const STREAMS: u32 = 100;
-/// Connections from one address; this machine's own are not counted.
-const PER_ADDRESS: usize = 128;
+/// Connections from one address (IPv6: one /64); this machine's own are not limited, for a proxy may stand here.
+const PER_ADDRESS: usize = 64;
 /// What is under way at a shutdown may take this long.
 const DRAIN: Duration = Duration::from_secs(30);
 
 pub struct Server {
     pub listener: TcpListener,
     pub tls: Option<TlsAcceptor>,
+    /// Names that requests may be meant for; None: any.
+    pub hosts: Option<Arc<[String]>>,
     pub router: Router,
 }
 
@@ -59,12 +61,13 @@ impl Server {
                 }
             };
             let address = peer.ip().to_canonical();
-            let Some(slot) = Slot::take(&counts, address) else { continue };
-            let (graceful, tls, router) = (graceful.clone(), self.tls.clone(), self.router.clone());
+            let Some(slot) = Slot::take(&counts, block(address)) else { continue };
+            let (graceful, tls) = (graceful.clone(), self.tls.clone());
+            let door = Door { router: self.router.clone(), hosts: self.hosts.clone(), address };
             tokio::spawn(async move {
                 let _slot = slot;
                 let _ = stream.set_nodelay(true);
-                connection(stream, tls, router, address, &graceful).await;
+                connection(stream, tls, door, &graceful).await;
             });
         }
         drop(self.listener);
@@ -72,6 +75,14 @@ impl Server {
         if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not end in time");
         }
+    }
+}
+
+/// What counts as one client's: an IPv4 address, or the /64 that an IPv6 one lies in.
+fn block(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        other => other,
     }
 }
 
@@ -102,19 +113,29 @@ impl Drop for Slot {
     }
 }
 
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, address: IpAddr, graceful: &GracefulShutdown) {
+/// Where one connection's requests go.
+#[derive(Clone)]
+struct Door {
+    router: Router,
+    hosts: Option<Arc<[String]>>,
+    address: IpAddr,
+}
+
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, door: Door, graceful: &GracefulShutdown) {
+    let address = door.address;
     match tls {
-        None => http(stream, router, address, graceful).await,
+        None => http(stream, door, graceful).await,
         Some(tls) => match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, router, address, graceful).await,
+            Ok(Ok(stream)) => http(stream, door, graceful).await,
             Ok(Err(e)) => tracing::debug!("TLS handshake with {address}: {e}"),
             Err(_) => tracing::debug!("TLS handshake with {address} took too long"),
         },
     }
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, address: IpAddr, graceful: &GracefulShutdown) {
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(router.clone(), request, address));
+async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, door: Door, graceful: &GracefulShutdown) {
+    let address = door.address;
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(door.clone(), request));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(128 * 1024);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).keep_alive_interval(Duration::from_secs(60));
@@ -124,17 +145,18 @@ async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, rout
     }
 }
 
-async fn answer(mut router: Router, mut request: Request<Incoming>, address: IpAddr) -> Result<Response, std::convert::Infallible> {
+async fn answer(mut door: Door, mut request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
     let began = Instant::now();
-    let method = request.method().clone();
-    let response = if is_ambiguous(&request) {
-        let mut response = Response::new("this request can be read in two ways\n".into());
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
-        response
-    } else {
-        request.extensions_mut().insert(ClientAddress(address));
-        router.call(request).await?
+    let (method, address) = (request.method().clone(), door.address);
+    let response = match meant_for(&request) {
+        None => refusal(StatusCode::BAD_REQUEST, "this request can be read in two ways\n"),
+        Some(host) if !is_here(&host, door.hosts.as_deref()) => {
+            refusal(StatusCode::MISDIRECTED_REQUEST, "this server does not know itself by that name; its keeper can add it to the setting hosts\n")
+        }
+        Some(_) => {
+            request.extensions_mut().insert(ClientAddress(address));
+            door.router.call(request).await?
+        }
     };
     let status = response.status();
     let label = if method.as_str().len() <= 10 { method.as_str().to_owned() } else { "other".into() };
@@ -144,10 +166,37 @@ async fn answer(mut router: Router, mut request: Request<Incoming>, address: IpA
     Ok(response)
 }
 
-/// Requests that two servers could route differently (T12); the framing is [`Filter`]'s to watch.
-fn is_ambiguous(request: &Request<Incoming>) -> bool {
-    let hosts = request.headers().get_all("host").iter().count();
-    hosts > 1 || (request.version() == Version::HTTP_11 && hosts == 0)
+fn refusal(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
+    response
+}
+
+/// The host that a request names, in lower case and without its port; None where it names none, two, or it differs
+/// from the target's (T12). The framing is [`Filter`]'s to watch.
+fn meant_for(request: &Request<Incoming>) -> Option<String> {
+    let mut hosts = request.headers().get_all("host").iter();
+    let named = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.to_str().ok()?.to_ascii_lowercase()),
+        (None, _) => None,
+        (Some(_), Some(_)) => return None,
+    };
+    let target = request.uri().authority().map(|a| a.as_str().to_ascii_lowercase());
+    let whole = match (named, target) {
+        (Some(named), Some(target)) if named != target => return None,
+        (Some(host), _) | (None, Some(host)) => host,
+        (None, None) if request.version() < Version::HTTP_11 => "localhost".to_owned(),
+        (None, None) => return None,
+    };
+    let end = whole.rfind(':').filter(|at| !whole[*at..].contains(']')).unwrap_or(whole.len());
+    Some(whole[..end].trim_end_matches('.').to_owned())
+}
+
+/// Addresses can not be made to lead elsewhere by a false name server, so they need no list.
+fn is_here(host: &str, hosts: Option<&[String]>) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    address || host == "localhost" || hosts.is_none_or(|hosts| hosts.iter().any(|h| h.eq_ignore_ascii_case(host)))
 }
 
 /// A connection whose incoming bytes pass the filter.

@@ -44,6 +44,22 @@ pub struct Settings {
     /// Private key (PEM) for TLS
     #[arg(long, env = "HOLM_TLS_KEY", global = true)]
     pub tls_key: Option<PathBuf>,
+    /// Names to get a certificate for from an ACME authority, like cloud.example.org; port 443 of each must lead here
+    #[arg(long, env = "HOLM_ACME_DOMAINS", global = true, value_delimiter = ',')]
+    pub acme_domains: Option<Vec<String>>,
+    /// Where the ACME authority may write to
+    #[arg(long, env = "HOLM_ACME_EMAIL", global = true)]
+    pub acme_email: Option<String>,
+    /// The ACME authority's directory [default: Let's Encrypt]; using it means that you agree to its terms
+    #[arg(long, env = "HOLM_ACME_DIRECTORY", global = true)]
+    pub acme_directory: Option<String>,
+    /// Certificate (PEM) that the ACME authority's own server is trusted by, where it is a private one
+    #[arg(long, env = "HOLM_ACME_CA", global = true)]
+    pub acme_ca: Option<PathBuf>,
+    /// Names that requests may be meant for; addresses and localhost always are
+    /// [default: acme_domains; else any on an open address, none on a loopback one]
+    #[arg(long, env = "HOLM_HOSTS", global = true, value_delimiter = ',')]
+    pub hosts: Option<Vec<String>>,
     /// Serve plain HTTP beyond this machine: only behind a proxy that speaks TLS
     #[arg(long, env = "HOLM_INSECURE_HTTP", global = true, num_args = 0..=1, default_missing_value = "true")]
     pub insecure_http: Option<bool>,
@@ -104,6 +120,11 @@ impl Settings {
             listen: self.listen.or(file.listen),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
+            acme_domains: self.acme_domains.or(file.acme_domains),
+            acme_email: self.acme_email.or(file.acme_email),
+            acme_directory: self.acme_directory.or(file.acme_directory),
+            acme_ca: self.acme_ca.or(file.acme_ca),
+            hosts: self.hosts.or(file.hosts),
             insecure_http: self.insecure_http.or(file.insecure_http),
             metrics: self.metrics.or(file.metrics),
             keep_all_hours: self.keep_all_hours.or(file.keep_all_hours),
@@ -121,6 +142,12 @@ impl Settings {
 
     pub fn root_key(&self) -> Fallible<PathBuf> {
         self.root_key.clone().map_or_else(|| Ok(xdg("XDG_CONFIG_HOME", ".config")?.join("root.key")), Ok)
+    }
+
+    /// Names that requests may be meant for; None: any.
+    pub fn hosts(&self) -> Option<Vec<String>> {
+        let open = !self.listen().ip().is_loopback();
+        self.hosts.clone().or_else(|| self.acme_domains.clone()).or_else(|| (!open).then(Vec::new))
     }
 
     /// How long versions and trash stay.

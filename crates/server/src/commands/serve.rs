@@ -48,14 +48,10 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let gate = Arc::new(Gate::new(opened.host.clone(), opened.env.clone()));
     let auth = Arc::new(Auth::new(opened.host.clone(), opened.env.clone()));
     let retention = settings.retention()?;
-    let acceptor = match (&settings.tls_cert, &settings.tls_key) {
-        (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
-        (None, None) => None,
-        _ => return Err("TLS needs both tls_cert and tls_key".into()),
-    };
+    let acceptor = tls::acceptor(&settings, &opened.host)?;
     let address = settings.listen();
     if acceptor.is_none() && !address.ip().is_loopback() && settings.insecure_http != Some(true) {
-        return Err(format!("{address} is open to others, and plain HTTP would show them every password: give tls_cert and tls_key, or insecure_http behind a proxy that speaks TLS").into());
+        return Err(format!("{address} is open to others, and plain HTTP would show them every password: give acme_domains, or tls_cert and tls_key, or insecure_http behind a proxy that speaks TLS").into());
     }
     let listener = TcpListener::bind(address).await.map_err(|e| format!("{address}: {e}; choose another with --listen"))?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
@@ -77,7 +73,7 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
             _ = terminated.recv() => tracing::info!("stopping"),
         }
     };
-    Server { listener, tls: acceptor, router }.run(stop).await;
+    Server { listener, tls: acceptor, hosts: settings.hosts().map(Arc::from), router }.run(stop).await;
     auth.flush_uses()?;
     let poisoned = *gate.failed().borrow();
     if poisoned { Err("storage failed; nothing that was acknowledged is lost, see the log and check the disk".into()) } else { Ok(()) }
@@ -87,7 +83,7 @@ async fn serve_metrics(address: std::net::SocketAddr) -> Fallible<()> {
     let handle = PrometheusBuilder::new().install_recorder()?;
     let listener = TcpListener::bind(address).await.map_err(|e| format!("metrics on {address}: {e}"))?;
     let router = Router::new().route("/metrics", get(move || async move { handle.render() }));
-    tokio::spawn(Server { listener, tls: None, router }.run(std::future::pending()));
+    tokio::spawn(Server { listener, tls: None, hosts: None, router }.run(std::future::pending()));
     Ok(())
 }
 

@@ -11,3 +11,6 @@ CREATE TABLE app_password (
   PRIMARY KEY (person, id)
 );
 CREATE UNIQUE INDEX app_password_by_hash ON app_password (hash);
+CREATE TABLE secret (             -- what the host keeps for itself, like the key of its TLS certificate
+  name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL
+);
