@@ -26,6 +26,12 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
     text.trim().parse::<Timestamp>().ok().map(|t| t.as_millisecond())
 }
 
+/// Seconds since 1970, with or without a fraction, as ownCloud's clients write times; None if no calendar has it.
+pub fn parse_unix(text: &str) -> Option<i64> {
+    let seconds = text.trim().parse::<f64>().ok().filter(|s| s.is_finite())?;
+    Timestamp::from_second(seconds as i64).ok().map(|_| (seconds * 1_000.0) as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +44,9 @@ mod tests {
         assert_eq!(parse_rfc3339("1994-11-06T08:49:37Z"), Some(784_111_777_000));
         assert_eq!(http(-5), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(parse_http("yesterday"), None);
+        assert_eq!(parse_unix("784111777.5"), Some(784_111_777_500));
+        for none in ["", "inf", "NaN", "1e300", "-1e300", "784111777 s"] {
+            assert_eq!(parse_unix(none), None, "{none}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use holm_core::{Change, ContentWriter, Done, Entry, Error, INLINE_MAX, NewContent, Outcome, Timestamp};
+use holm_formats::date;
 use holm_http::body;
 use http::StatusCode;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -23,7 +24,7 @@ pub async fn put(mut call: Call) -> Answer {
     let announced = call.header("content-length").and_then(|l| l.parse::<u64>().ok());
     call.access.reserve(announced.unwrap_or(0))?;
     let content = receive(&mut call, announced).await?;
-    let modified = call.header("x-oc-mtime").and_then(|t| t.parse::<f64>().ok()).map(|t| Timestamp((t * 1000.0) as i64));
+    let modified = call.header("x-oc-mtime").and_then(date::parse_unix).map(Timestamp);
     let media_type = call.header("content-type").filter(|t| t.len() <= 255).map(str::to_owned);
     let change = Change::Put { path: call.path.clone(), content, media_type, modified };
     let done = call.access.commit(change, precondition).await.map_err(|e| call.failure(e))?;

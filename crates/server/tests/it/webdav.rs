@@ -130,6 +130,28 @@ fn properties_live_dead_and_protected() {
 }
 
 #[test]
+fn times_that_clients_set() {
+    let s = Server::start();
+    s.send("PUT", "/f", &["X-OC-Mtime: 1e300"], "x").expect(201).header("x-oc-mtime").inspect(|_| panic!("no calendar has that time"));
+    let patch = |body: &str| {
+        let body = format!("<?xml version='1.0'?><d:propertyupdate xmlns:d='DAV:'><d:set><d:prop>{body}</d:prop></d:set></d:propertyupdate>");
+        s.send("PROPPATCH", "/f", &[], body).expect(207).text()
+    };
+    let modified = || s.send("HEAD", "/f", &[], "").expect(200).header("last-modified").unwrap().to_owned();
+    for time in ["<d:lastmodified>1000000000</d:lastmodified>", "<d:getlastmodified>Sun, 09 Sep 2001 01:46:40 GMT</d:getlastmodified>"] {
+        patch("<d:getlastmodified>1994-11-06T08:49:37Z</d:getlastmodified>");
+        assert_eq!(modified(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert!(patch(time).contains("200 OK"));
+        assert_eq!(modified(), "Sun, 09 Sep 2001 01:46:40 GMT");
+    }
+    for no_time in ["<d:lastmodified>soon</d:lastmodified>", "<d:getlastmodified>1000000000</d:getlastmodified>"] {
+        let answer = patch(&format!("{no_time}<x xmlns='u:'/>"));
+        assert!(answer.contains("409 Conflict") && answer.contains("424 Failed") && !answer.contains("200 OK"), "{answer}");
+    }
+    assert_eq!(modified(), "Sun, 09 Sep 2001 01:46:40 GMT");
+}
+
+#[test]
 fn t05_a_large_folder_is_listed_whole() {
     let s = Server::start();
     s.send("MKCOL", "/many", &[], "").expect(201);
