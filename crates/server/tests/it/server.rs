@@ -170,10 +170,26 @@ fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
 /// A program of this name on the PATH; says by name what is skipped where there is none.
 pub fn tool(name: &str, test: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).chain(["/usr/sbin".into()]).map(|dir| dir.join(name)).find(|p| p.exists());
+    let found = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).map(|dir| dir.join(name)).find(|p| p.exists());
     if found.is_none() {
-        assert!(std::env::var_os("HOLM_TEST_ALL").is_none(), "{test} needs {name}, and HOLM_TEST_ALL forbids to skip it");
-        eprintln!("SKIPPED {test}: {name} is not installed");
+        skip(test, &format!("{name} is not installed"));
     }
     found
+}
+
+/// A client's folder that `./test` filled from a registry of packages.
+pub fn fetched(name: &str, test: &str) -> Option<PathBuf> {
+    let var = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = || var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache"))).map(|c| c.join("holm-clients"));
+    let found = var("HOLM_CLIENTS").or_else(cache).map(|c| c.join(name)).filter(|p| p.join("installed").exists());
+    if found.is_none() {
+        skip(test, &format!("{name} is not fetched, ./test does it"));
+    }
+    found
+}
+
+/// Not through `eprintln!`, which a test that passes keeps to itself.
+pub fn skip(test: &str, why: &str) {
+    assert!(std::env::var_os("HOLM_TEST_ALL").is_none(), "{test}: {why}, and HOLM_TEST_ALL forbids to skip it");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
