@@ -8,7 +8,7 @@ fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bench", rest @ ..] => bench::run(rest),
-        _ => Err("cargo xtask bench [--rounds N]   compare holm with the WebDAV servers installed here".into()),
+        _ => Err(bench::USAGE.into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
