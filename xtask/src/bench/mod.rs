@@ -90,7 +90,10 @@ fn foot(options: &Options, present: &[&'static Peer], absent: &[&'static Peer]) 
     if options.quick {
         println!("Sizes were reduced (--quick): these figures say nothing.\n");
     }
-    println!("Medians of {} rounds; in brackets the median and the 99th percentile of a single answer in ms; !n: n answers were wrong.", options.rounds);
+    println!(
+        "Medians over rounds: {}. In brackets the median and the 99th percentile of a single answer in ms; !n: n answers were wrong, and set no mark.",
+        options.rounds
+    );
     println!("\"holm ÷ best\" is how many times as good as the best of the others, of time and memory as of speed.");
     println!("Mixed: 60 % GET and 15 % PUT of 1 KiB, 15 % PROPFIND of one file, 5 % of 100, 5 % ranges of 64 KiB, for {} s.", options.sizes.mixed.as_secs());
     println!("Memory is resident memory, summed over a server's processes. The load ran on the same machine: {}.\n", machine());

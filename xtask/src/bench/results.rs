@@ -43,6 +43,7 @@ pub struct Summary {
     pub value: f64,
     pub p50: f64,
     pub p99: f64,
+    pub operations: usize,
     pub errors: usize,
 }
 
@@ -62,9 +63,15 @@ impl Results {
     pub fn summary(&self, peer: &str, key: &str) -> Option<Summary> {
         let found: Vec<_> = self.0.iter().filter(|s| s.peer == peer && s.figure.key == key).map(|s| &s.figure).collect();
         let of = |part: fn(&Figure) -> f64| median(found.iter().map(|f| part(f)).collect());
-        let value = of(|f| f.value)?;
-        let nan = f64::NAN;
-        Some(Summary { value, p50: of(|f| f.p50).unwrap_or(nan), p99: of(|f| f.p99).unwrap_or(nan), errors: found.iter().map(|f| f.errors).sum() })
+        let sum = |part: fn(&Figure) -> usize| found.iter().map(|f| part(f)).sum();
+        let latency = |part| of(part).unwrap_or(f64::NAN);
+        Some(Summary {
+            value: of(|f| f.value)?,
+            p50: latency(|f| f.p50),
+            p99: latency(|f| f.p99),
+            operations: sum(|f| f.operations),
+            errors: sum(|f| f.errors),
+        })
     }
 
     /// One JSON object a line.

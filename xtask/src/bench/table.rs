@@ -61,6 +61,9 @@ pub const ROWS: &[Row] = &[
     row("cpu", "CPU time for all of this (s)", Less, &[]),
 ];
 
+/// Operations from which percentiles are worth telling.
+const ENOUGH: usize = 100;
+
 /// How many times as good as the other.
 fn times(better: Better, holm: f64, other: f64) -> f64 {
     if better == More { holm / other } else { other / holm }
@@ -78,8 +81,11 @@ pub fn show(value: f64) -> String {
 
 fn cell(row: &Row, summary: Option<Summary>) -> String {
     let Some(s) = summary else { return "–".into() };
+    if s.errors > 0 && s.errors == s.operations {
+        return "fails".into();
+    }
     let failed = if s.errors > 0 { format!(" **!{}**", s.errors) } else { String::new() };
-    let latency = if row.better == More && s.p50.is_finite() && s.p50 < 1e3 { format!(" ({}; {})", show(s.p50), show(s.p99)) } else { String::new() };
+    let latency = if row.better == More && s.operations >= ENOUGH { format!(" ({}; {})", show(s.p50), show(s.p99)) } else { String::new() };
     format!("{}{latency}{failed}", show(s.value))
 }
 
