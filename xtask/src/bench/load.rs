@@ -9,7 +9,7 @@ use super::client::{Body, Conn, Target};
 /// What one workload came to.
 #[derive(Debug, Default)]
 pub struct Load {
-    /// From the start signal to the last answer.
+    /// From the first connection's start to the last answer.
     pub secs: f64,
     /// Milliseconds, ascending.
     pub latencies: Vec<f64>,
@@ -38,6 +38,7 @@ pub struct Worker {
     latencies: Vec<Duration>,
     errors: usize,
     first_error: Option<String>,
+    began: Instant,
     last: Instant,
 }
 
@@ -82,31 +83,32 @@ impl Worker {
 
 /// Runs `work` on each of `conns` connections, which are open before the clock starts.
 pub fn run(target: &Target, conns: usize, work: impl Fn(&mut Worker) + Sync) -> Fallible<Load> {
-    let start = Barrier::new(conns + 1);
+    let start = Barrier::new(conns);
     std::thread::scope(|scope| {
         let one = |number: usize| {
             let (start, work) = (&start, &work);
             move || {
                 let now = Instant::now();
-                let mut worker = Worker { conn: Conn::new(target), number, conns, latencies: Vec::new(), errors: 0, first_error: None, last: now };
+                let mut worker = Worker { conn: Conn::new(target), number, conns, latencies: Vec::new(), errors: 0, first_error: None, began: now, last: now };
                 // A refused connection shows in the first exchange, which tries again.
                 let _ = worker.conn.connect();
                 start.wait();
+                worker.began = Instant::now();
                 work(&mut worker);
                 worker
             }
         };
         let threads: Vec<_> = (0..conns).map(|n| scope.spawn(one(n))).collect();
-        start.wait();
-        let began = Instant::now();
         let mut load = Load::default();
+        let mut span: Option<(Instant, Instant)> = None;
         for thread in threads {
             let worker = thread.join().map_err(|_| "a connection's thread panicked")?;
-            load.secs = load.secs.max(worker.last.saturating_duration_since(began).as_secs_f64());
+            span = Some(span.map_or((worker.began, worker.last), |(began, last)| (began.min(worker.began), last.max(worker.last))));
             load.latencies.extend(worker.latencies.iter().map(|l| l.as_secs_f64() * 1e3));
             load.errors += worker.errors;
             load.first_error = load.first_error.or(worker.first_error);
         }
+        load.secs = span.map_or(0.0, |(began, last)| (last - began).as_secs_f64());
         load.latencies.sort_by(f64::total_cmp);
         Ok(load)
     })

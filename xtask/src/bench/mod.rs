@@ -96,6 +96,7 @@ fn foot(options: &Options, present: &[&'static Peer], absent: &[&'static Peer]) 
     );
     println!("\"holm ÷ best\" is how many times as good as the best of the others, of time and memory as of speed.");
     println!("Mixed: 60 % GET and 15 % PUT of 1 KiB, 15 % PROPFIND of one file, 5 % of 100, 5 % ranges of 64 KiB, for {} s.", options.sizes.mixed.as_secs());
+    println!("CPU time includes the mixed load, which lasts equally long for all, however many requests each answers in it.");
     println!("Memory is resident memory, summed over a server's processes. The load ran on the same machine: {}.\n", machine());
     for peer in present {
         println!("- {} ({}): {}", peer.name, (peer.version)().unwrap_or_default(), peer.promise);
