@@ -15,6 +15,8 @@ mod party;
 mod store;
 mod tree;
 mod upkeep;
+#[cfg(test)]
+mod vectors;
 
 pub use access::{Access, Gate, Usage};
 pub use env::{Clock, Entropy, Env, Timestamp};

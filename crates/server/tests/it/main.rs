@@ -10,4 +10,5 @@ mod rclone;
 mod sequences;
 mod server;
 mod sync;
+mod tls;
 mod webdav;

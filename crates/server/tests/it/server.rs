@@ -12,6 +12,8 @@ pub struct Server {
     pub dir: tempfile::TempDir,
     pub secret: String,
     pub address: SocketAddr,
+    /// Flags beside the usual ones.
+    more: Vec<String>,
     child: Child,
 }
 
@@ -45,22 +47,28 @@ fn command(dir: &Path) -> Command {
     command
 }
 
-fn spawn(dir: &Path) -> (Child, SocketAddr) {
-    let mut child = command(dir).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("holm starts");
+fn spawn(dir: &Path, more: &[String]) -> (Child, SocketAddr) {
+    let listen = if more.iter().any(|a| a == "--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+    let mut child = command(dir).args(listen).args(more).stdout(Stdio::piped()).spawn().expect("holm starts");
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut line).expect("a line");
-    let address = line.split("http://").nth(1).and_then(|l| l.split(',').next()).expect("an address").parse().expect("host and port");
+    let address = line.split("://").nth(1).and_then(|l| l.split(',').next()).expect("an address").parse().expect("host and port");
     (child, address)
 }
 
 impl Server {
     pub fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    pub fn start_with(more: &[&str]) -> Server {
         let dir = tempfile::tempdir().expect("a directory");
         assert!(command(dir.path()).args(["person", "add", "ann"]).output().expect("holm runs").status.success());
         let secret = command(dir.path()).args(["app-password", "add", "ann", "--quiet"]).output().expect("holm runs").stdout;
         let secret = String::from_utf8(secret).expect("text").trim().to_owned();
-        let (child, address) = spawn(dir.path());
-        Server { dir, secret, address, child }
+        let more: Vec<String> = more.iter().map(|a| (*a).to_owned()).collect();
+        let (child, address) = spawn(dir.path(), &more);
+        Server { dir, secret, address, more, child }
     }
 
     /// Runs the program on this server's data; answers what it printed, or what it complained of.
@@ -84,7 +92,7 @@ impl Server {
     pub fn kill_and_restart(&mut self) {
         let _ = self.child.kill();
         self.child.wait().expect("its end");
-        (self.child, self.address) = spawn(self.dir.path());
+        (self.child, self.address) = spawn(self.dir.path(), &self.more);
     }
 
     /// Asks it to stop; answers whether it ended well.
