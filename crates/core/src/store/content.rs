@@ -2,9 +2,9 @@
 //! each chunk named by keyed BLAKE3 and stored once a person. Written before the commit that refers to it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fastcdc::v2020::{Normalization, cut_gear, get_gear_with_seed, select_masks};
 
@@ -19,6 +19,10 @@ use crate::party::PersonId;
 const CHUNK_MIN: usize = 128 * 1024;
 const CHUNK_AVG: usize = 512 * 1024;
 const CHUNK_MAX: usize = 2 * 1024 * 1024;
+/// Parts remembered between reads, about 120 bytes each; more empties the lot.
+const PARTS_KEPT: usize = 4_096;
+/// Parts looked up at a time.
+const PARTS_AHEAD: i64 = 32;
 
 /// Where one person's bytes lie.
 pub struct Store {
@@ -27,6 +31,8 @@ pub struct Store {
     names: [u8; 32],
     cuts: Cuts,
     pub(super) shelf: Shelf,
+    /// Parts looked up lately, by content and position.
+    parts: Mutex<HashMap<i64, BTreeMap<u64, Part>>>,
 }
 
 /// Content that is written and may be committed.
@@ -69,7 +75,7 @@ impl Store {
     pub fn new(catalog: Arc<dyn Catalog>, person: PersonId, dir: PathBuf, key: PersonKey, env: Env) -> Store {
         let names = *key.chunk_names().bytes();
         let cuts = Cuts::new(key.chunk_cuts());
-        Store { catalog, person, names, cuts, shelf: Shelf::new(dir, key, env) }
+        Store { catalog, person, names, cuts, shelf: Shelf::new(dir, key, env), parts: Mutex::default() }
     }
 
     /// The keyed hash of content kept whole, or of one chunk.
@@ -123,31 +129,84 @@ impl Store {
     /// Appends bytes `from..to` of cut content to `out`, at most to the end of the chunk that holds `from`; answers
     /// how many came.
     pub fn read_some(&self, content: i64, from: u64, to: u64, out: &mut Vec<u8>) -> Result<u64> {
+        let mut read = |part: Part| {
+            let (start, stop) = part.stretch(content, from, to)?;
+            self.shelf.reader(part.pack, &part.salt)?.read(&part.name, part.place, start, stop, out)?;
+            Ok(u64::from(stop - start))
+        };
         // A pack may be compacted away between the look-up and the opening: look again, once.
-        match self.read_part(content, from, to, out) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => self.read_part(content, from, to, out),
+        match read(self.part(content, from)?) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                self.parts.lock().expect("parts").remove(&content);
+                read(self.part(content, from)?)
+            }
             other => other,
         }
     }
 
-    fn read_part(&self, content: i64, from: u64, to: u64, out: &mut Vec<u8>) -> Result<u64> {
+    /// [`Store::read_some`] of bytes that are in memory already; None where a disk would have to be waited for.
+    pub fn read_now(&self, content: i64, from: u64, to: u64, out: &mut Vec<u8>) -> Result<Option<u64>> {
+        let part = self.part(content, from)?;
+        let (start, stop) = part.stretch(content, from, to)?;
+        let Some(reader) = self.shelf.open_reader(part.pack) else { return Ok(None) };
+        let read = reader.read_now(&part.name, part.place, start, stop, out)?;
+        Ok(read.then_some(u64::from(stop - start)))
+    }
+
+    /// The part of a content that holds the byte at `from`.
+    fn part(&self, content: i64, from: u64) -> Result<Part> {
+        if let Some(parts) = self.parts.lock().expect("parts").get(&content)
+            && let Some((_, part)) = parts.range(..=from).next_back()
+            && from < part.pos + u64::from(part.place.length)
+        {
+            return Ok(part.clone());
+        }
+        let found = self.parts_at(content, from)?;
+        let first = found.first().cloned().ok_or_else(|| Error::Corrupt(format!("content {content} has no part at {from}")))?;
+        let mut known = self.parts.lock().expect("parts");
+        if known.values().map(BTreeMap::len).sum::<usize>() > PARTS_KEPT {
+            known.clear();
+        }
+        known.entry(content).or_default().extend(found.into_iter().map(|part| (part.pos, part)));
+        Ok(first)
+    }
+
+    /// The part at `from` and some that follow it.
+    fn parts_at(&self, content: i64, from: u64) -> Result<Vec<Part>> {
         let sql = "SELECT p.pos, c.name, c.pack, c.pos, c.record, c.length, k.salt FROM part p
             JOIN chunk c ON c.person = p.person AND c.id = p.chunk JOIN pack k ON k.person = c.person AND k.id = c.pack
-            WHERE p.person = ?1 AND p.content = ?2 AND p.pos <= ?3 ORDER BY p.pos DESC LIMIT 1";
-        let found = self.catalog.reading(|tx| {
-            tx.first(sql, &[self.person.0.into(), content.into(), (from as i64).into()], |row| {
+            WHERE p.person = ?1 AND p.content = ?2
+            AND p.pos >= (SELECT MAX(q.pos) FROM part q WHERE q.person = ?1 AND q.content = ?2 AND q.pos <= ?3) ORDER BY p.pos LIMIT ?4";
+        let params = [self.person.0.into(), content.into(), (from as i64).into(), PARTS_AHEAD.into()];
+        self.catalog.reading(|tx| {
+            tx.all(sql, &params, |row| {
                 let place = Place { pos: row.int(3)? as u64, record: row.int(4)? as u64, length: row.int(5)? as u32 };
-                Ok((row.int(0)? as u64, bytes32(row.blob(1)?)?, row.int(2)?, place, bytes32(row.blob(6)?)?))
+                Ok(Part { pos: row.int(0)? as u64, name: bytes32(row.blob(1)?)?, pack: row.int(2)?, place, salt: bytes32(row.blob(6)?)? })
             })
-        })?;
-        let (pos, name, pack, place, salt) = found.ok_or_else(|| Error::Corrupt(format!("content {content} has no part at {from}")))?;
-        let start = from - pos;
-        let stop = (to - pos).min(place.length as u64);
+        })
+    }
+}
+
+/// A stretch of a content and the chunk that holds it. A content is immutable; only upkeep moves chunks, and a pack
+/// that it took away is noticed.
+#[derive(Clone)]
+struct Part {
+    pos: u64,
+    name: ChunkName,
+    pack: i64,
+    salt: [u8; 32],
+    place: Place,
+}
+
+impl Part {
+    /// The bytes of the chunk that `from..to` of the content are, as far as they lie in it.
+    fn stretch(&self, content: i64, from: u64, to: u64) -> Result<(u32, u32)> {
+        let start = from - self.pos;
+        let stop = (to - self.pos).min(u64::from(self.place.length));
         if start >= stop {
             return Err(Error::Corrupt(format!("content {content} is shorter than its entry says")));
         }
-        self.shelf.reader(pack, &salt)?.read(&name, place, start as u32, stop as u32, out)?;
-        Ok(stop - start)
+        Ok((start as u32, stop as u32))
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
+use rustix::io::ReadWriteFlags;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -173,30 +174,73 @@ impl PackReader {
 
     /// Appends the chunk's bytes `from..to` to `out`, opening only the segments they touch.
     pub fn read(&self, name: &ChunkName, place: Place, from: u32, to: u32, out: &mut Vec<u8>) -> Result<()> {
-        let (first, last) = (from as usize / SEGMENT, (to as usize).div_ceil(SEGMENT));
-        let begin = first * (SEGMENT + TAG);
-        let end = (last * (SEGMENT + TAG)).min(record_len(place.length) as usize - RECORD_HEADER);
+        let span = Span::new(place, from, to);
         let base = out.len();
-        out.resize(base + end - begin, 0);
-        self.file.read_exact_at(&mut out[base..], place.pos + (RECORD_HEADER + begin) as u64).map_err(|e| match e.kind() {
+        out.resize(base + span.len(), 0);
+        self.file.read_exact_at(&mut out[base..], span.begin).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => Error::Corrupt("a pack is shorter than the catalog says".into()),
             _ => Error::io("reading a pack")(e),
         })?;
+        self.unseal(name, place, &span, base, out)
+    }
+
+    /// The same, if the system has the bytes in memory; else answers false and leaves `out` as it was. Never waits for
+    /// the disk, so that async code may call it.
+    pub fn read_now(&self, name: &ChunkName, place: Place, from: u32, to: u32, out: &mut Vec<u8>) -> Result<bool> {
+        let span = Span::new(place, from, to);
+        let base = out.len();
+        out.resize(base + span.len(), 0);
+        let mut slices = [std::io::IoSliceMut::new(&mut out[base..])];
+        match rustix::io::preadv2(&self.file, &mut slices, span.begin, ReadWriteFlags::NOWAIT) {
+            Ok(n) if n == span.len() => self.unseal(name, place, &span, base, out).map(|()| true),
+            _ => {
+                out.truncate(base);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Opens the segments that were read to the end of `out` and leaves the plain bytes that were asked for.
+    fn unseal(&self, name: &ChunkName, place: Place, span: &Span, base: usize, out: &mut Vec<u8>) -> Result<()> {
         let mut write = base;
-        for segment in first..last {
-            let start = base + (segment - first) * (SEGMENT + TAG);
+        for (n, start) in (base..out.len()).step_by(SEGMENT + TAG).enumerate() {
             let stop = (start + SEGMENT + TAG).min(out.len());
+            let segment = span.first + n as u32;
             let plain = self
                 .key
-                .open_in_place(nonce(place.record, segment as u32), aad(name, place.length, segment as u32), &mut out[start..stop])
+                .open_in_place(nonce(place.record, segment), aad(name, place.length, segment), &mut out[start..stop])
                 .map_err(|_| Error::Corrupt("a chunk does not authenticate".into()))?
                 .len();
-            out.copy_within(start..start + plain, write);
-            write += plain;
+            // Only what was asked for is moved together; the first segment may begin before it.
+            let skip = if n == 0 { span.skip } else { 0 };
+            out.copy_within(start + skip..start + plain, write);
+            write += plain - skip;
         }
-        let skip = from as usize - first * SEGMENT;
-        out.copy_within(base + skip..base + skip + (to - from) as usize, base);
-        out.truncate(base + (to - from) as usize);
+        out.truncate(base + span.wanted);
         Ok(())
+    }
+}
+
+/// The sealed bytes that hold a stretch of a chunk.
+struct Span {
+    begin: u64,
+    end: u64,
+    first: u32,
+    /// Plain bytes of the first segment before the stretch.
+    skip: usize,
+    wanted: usize,
+}
+
+impl Span {
+    fn new(place: Place, from: u32, to: u32) -> Span {
+        let sealed = |segments: usize| (segments * (SEGMENT + TAG)) as u64;
+        let records = place.pos + RECORD_HEADER as u64;
+        let first = from as usize / SEGMENT;
+        let end = sealed((to as usize).div_ceil(SEGMENT)).min(record_len(place.length) - RECORD_HEADER as u64);
+        Span { begin: records + sealed(first), end: records + end, first: first as u32, skip: from as usize - first * SEGMENT, wanted: (to - from) as usize }
+    }
+
+    fn len(&self) -> usize {
+        (self.end - self.begin) as usize
     }
 }

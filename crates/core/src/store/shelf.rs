@@ -72,6 +72,11 @@ impl Shelf {
         Ok(reader)
     }
 
+    /// A pack that is open already.
+    pub fn open_reader(&self, pack: i64) -> Option<Arc<PackReader>> {
+        self.readers.lock().expect("pack readers").iter().find(|(id, _)| *id == pack).map(|(_, reader)| reader.clone())
+    }
+
     fn path(&self, salt: &[u8; 32]) -> PathBuf {
         self.dir.join(pack::file_name(salt))
     }

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -13,8 +13,10 @@ use super::catalog::{Catalog, Each, Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::keys::Key;
 
-/// Connections kept for readers; more are opened under load and closed again.
-const READERS_KEPT: usize = 3;
+/// Connections kept for readers. Opening one costs more than most reads, so a reader waits a little for one of these
+/// before it opens another, which is closed again.
+const READERS_KEPT: usize = 4;
+const READER_WAIT: Duration = Duration::from_millis(5);
 /// Pages each connection keeps, in KiB.
 const CACHE_KIB: u32 = 2048;
 /// Below this, SQLite can corrupt a WAL.
@@ -24,7 +26,34 @@ pub struct Sqlite {
     path: std::path::PathBuf,
     key: Key,
     writer: Mutex<Connection>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Readers>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct Readers {
+    idle: Vec<Connection>,
+    /// Idle and lent ones.
+    open: usize,
+}
+
+/// A reader's connection, given back unless something went wrong with it.
+struct Lease<'s> {
+    sqlite: &'s Sqlite,
+    conn: Option<Connection>,
+    good: bool,
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut readers = self.sqlite.readers.lock().expect("readers");
+        match self.conn.take() {
+            Some(conn) if self.good && readers.open <= READERS_KEPT => readers.idle.push(conn),
+            _ => readers.open -= 1,
+        }
+        drop(readers);
+        self.sqlite.returned.notify_one();
+    }
 }
 
 impl Sqlite {
@@ -43,7 +72,21 @@ impl Sqlite {
         if fresh && let Some(dir) = path.parent() {
             sync_dir(dir)?;
         }
-        Ok(Sqlite { path: path.into(), key: key.clone(), writer: Mutex::new(conn), readers: Mutex::new(Vec::new()) })
+        Ok(Sqlite { path: path.into(), key: key.clone(), writer: Mutex::new(conn), readers: Mutex::default(), returned: Condvar::new() })
+    }
+
+    fn lease(&self) -> Result<Lease<'_>> {
+        let full = |r: &mut Readers| r.idle.is_empty() && r.open >= READERS_KEPT;
+        let (mut readers, _) = self.returned.wait_timeout_while(self.readers.lock().expect("readers"), READER_WAIT, full).expect("readers");
+        if let Some(conn) = readers.idle.pop() {
+            return Ok(Lease { sqlite: self, conn: Some(conn), good: false });
+        }
+        readers.open += 1;
+        drop(readers);
+        // Counted already, so that a failure to open gives the place back.
+        let mut lease = Lease { sqlite: self, conn: None, good: false };
+        lease.conn = Some(connect(&self.path, &self.key, false)?);
+        Ok(lease)
     }
 }
 
@@ -93,19 +136,12 @@ fn migrate(conn: &Connection, migrations: &[&str]) -> Result<()> {
 
 impl Catalog for Sqlite {
     fn read(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()> {
-        let kept = self.readers.lock().expect("readers").pop();
-        let conn = match kept {
-            Some(conn) => conn,
-            None => connect(&self.path, &self.key, false)?,
-        };
-        let tx = Session(&conn);
+        let mut lease = self.lease()?;
+        let tx = Session(lease.conn.as_ref().expect("a lease has a connection"));
         tx.execute("BEGIN", &[])?;
         let outcome = work(&tx);
         tx.execute("COMMIT", &[])?;
-        let mut readers = self.readers.lock().expect("readers");
-        if readers.len() < READERS_KEPT {
-            readers.push(conn);
-        }
+        lease.good = true;
         outcome
     }
 
