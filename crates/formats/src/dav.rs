@@ -1,18 +1,26 @@
 //! The XML bodies of WebDAV: RFC 4918, RFC 5689 (extended MKCOL) and RFC 6578 (sync-collection).
 
-use crate::xml::{Element, Node, QName, Refused};
+use crate::xml::{Element, QName, Refused};
 
 pub const DAV: &str = "DAV:";
 /// Properties one request may name (T04).
 pub const MAX_PROPS: usize = 512;
+/// Bytes of their names together: an answer repeats them for every entry it tells of.
+const MAX_NAMES: usize = 64 * 1024;
+/// Longest DAV:owner of a lock.
+const MAX_OWNER: usize = 4 * 1024;
 
 fn refuse<T>(why: &str) -> Result<T, Refused> {
     Err(Refused(why.into()))
 }
 
-fn prop_names(prop: &Element) -> Result<Vec<QName>, Refused> {
-    let names: Vec<_> = prop.children().map(|e| e.name.clone()).collect();
-    if names.len() > MAX_PROPS { refuse("it names more than 512 properties") } else { Ok(names) }
+/// The names in a DAV:prop element.
+pub fn prop_names(prop: &Element) -> Result<Vec<QName>, Refused> {
+    let names: Vec<_> = prop.children().take(MAX_PROPS + 1).map(|e| e.name.clone()).collect();
+    if names.len() > MAX_PROPS || names.iter().map(|n| n.ns.len() + n.local.len()).sum::<usize>() > MAX_NAMES {
+        return refuse("it names more than 512 properties, or longer ones than anybody has");
+    }
+    Ok(names)
 }
 
 /// RFC 4918 §14.20. An empty body means all properties.
@@ -63,6 +71,9 @@ fn updates(parent: &Element) -> Result<Vec<PropUpdate>, Refused> {
     for step in parent.children().filter(|e| e.is(DAV, "set") || e.is(DAV, "remove")) {
         let lang = step.child(DAV, "prop").and_then(|p| p.attributes.iter().find(|(n, _)| n.local == "lang"));
         for prop in step.children().filter(|e| e.is(DAV, "prop")).flat_map(Element::children) {
+            if out.len() == MAX_PROPS {
+                return refuse("it changes more than 512 properties");
+            }
             if step.is(DAV, "remove") {
                 out.push(PropUpdate::Remove(prop.name.clone()));
                 continue;
@@ -77,7 +88,7 @@ fn updates(parent: &Element) -> Result<Vec<PropUpdate>, Refused> {
             out.push(PropUpdate::Set(prop));
         }
     }
-    if out.len() > MAX_PROPS { refuse("it changes more than 512 properties") } else { Ok(out) }
+    Ok(out)
 }
 
 /// RFC 4918 §14.19.
@@ -116,17 +127,12 @@ impl LockInfo {
             (None, Some(_)) => false,
             _ => return refuse("DAV:lockscope is neither exclusive nor shared"),
         };
-        let owner = root.child(DAV, "owner").map(inner).unwrap_or_default();
-        if owner.len() > 4096 { refuse("DAV:owner is longer than 4 KiB") } else { Ok(LockInfo { exclusive, owner }) }
+        let owner = match root.child(DAV, "owner") {
+            Some(owner) => owner.inner_fragment(MAX_OWNER).ok_or_else(|| Refused("DAV:owner is longer than 4 KiB".into()))?,
+            None => String::new(),
+        };
+        Ok(LockInfo { exclusive, owner })
     }
-}
-
-fn inner(element: &Element) -> String {
-    let nodes = element.nodes.iter().map(|n| match n {
-        Node::Element(e) => e.to_fragment(),
-        Node::Text(t) => quick_xml::escape::escape(t.as_str()).into_owned(),
-    });
-    nodes.collect()
 }
 
 /// RFC 6578 §6.1.

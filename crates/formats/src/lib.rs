@@ -1,5 +1,6 @@
 //! Pure codecs, one module a standard: no I/O, no clock, no async. Every parser runs under a budget.
 
+pub mod acl;
 pub mod date;
 pub mod dav;
 pub mod media;

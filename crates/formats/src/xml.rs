@@ -1,7 +1,9 @@
 //! XML as WebDAV uses it: a small tree from a bounded parser without DTDs or entities of its own (T03, T04), and a
 //! writer that escapes. Knows no vocabulary.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesStart, Event};
@@ -10,8 +12,11 @@ use quick_xml::reader::NsReader;
 
 pub const MAX_DEPTH: usize = 64;
 pub const MAX_ATTRIBUTES: usize = 64;
-/// Elements in one document.
-pub const MAX_ELEMENTS: usize = 50_000;
+/// Elements in one document, and attributes in all of them.
+pub const MAX_ELEMENTS: usize = 20_000;
+pub const MAX_ALL_ATTRIBUTES: usize = 20_000;
+/// Longest namespace name in bytes.
+pub const MAX_NAMESPACE: usize = 1024;
 
 /// Why a body is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +30,8 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, Refused> {
 /// A name with its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QName {
-    pub ns: String,
+    /// Shared, so that a long namespace named once and used by thousands of elements is kept once.
+    pub ns: Arc<str>,
     pub local: String,
 }
 
@@ -60,7 +66,7 @@ pub struct Element {
 
 impl Element {
     pub fn is(&self, ns: &str, local: &str) -> bool {
-        self.name.ns == ns && self.name.local == local
+        &*self.name.ns == ns && self.name.local == local
     }
 
     pub fn children(&self) -> impl Iterator<Item = &Element> {
@@ -83,22 +89,30 @@ impl Element {
         texts.collect()
     }
 
-    /// The element as a fragment that means the same anywhere: each namespace is declared where it is used.
-    pub fn to_fragment(&self) -> String {
+    /// The element as a fragment that means the same anywhere, because it declares the namespaces it uses; None where
+    /// that takes more than `max` bytes.
+    pub fn to_fragment(&self, max: usize) -> Option<String> {
         let mut out = String::new();
-        self.write_fragment(&mut out);
-        out
+        self.write_fragment(&mut out, None, max).then_some(out)
     }
 
-    fn write_fragment(&self, out: &mut String) {
+    /// What stands inside the element, likewise.
+    pub fn inner_fragment(&self, max: usize) -> Option<String> {
+        let mut out = String::new();
+        self.write_nodes(&mut out, None, max).then_some(out)
+    }
+
+    /// `x` is what the prefix `x` stands for already. Answers false once the fragment has grown beyond `max`.
+    fn write_fragment(&self, out: &mut String, x: Option<&str>, max: usize) -> bool {
         let tag = if self.name.ns.is_empty() { self.name.local.clone() } else { format!("x:{}", self.name.local) };
         let _ = write!(out, "<{tag}");
-        let _ = match self.name.ns.as_str() {
+        let _ = match &*self.name.ns {
             "" => write!(out, " xmlns=\"\""),
+            ns if x == Some(ns) => Ok(()),
             ns => write!(out, " xmlns:x=\"{}\"", escape(ns)),
         };
         for (n, (name, value)) in self.attributes.iter().enumerate() {
-            let _ = match name.ns.as_str() {
+            let _ = match &*name.ns {
                 "" => write!(out, " {}=\"{}\"", name.local, escape(value)),
                 XML_NS => write!(out, " xml:{}=\"{}\"", name.local, escape(value)),
                 ns => write!(out, " xmlns:a{n}=\"{}\" a{n}:{}=\"{}\"", escape(ns), name.local, escape(value)),
@@ -106,16 +120,23 @@ impl Element {
         }
         if self.nodes.is_empty() {
             out.push_str("/>");
-            return;
+            return out.len() <= max;
         }
         out.push('>');
-        for node in &self.nodes {
-            match node {
-                Node::Element(e) => e.write_fragment(out),
-                Node::Text(t) => out.push_str(&escape(t.as_str())),
-            }
-        }
+        let x = if self.name.ns.is_empty() { x } else { Some(&*self.name.ns) };
+        let fits = self.write_nodes(out, x, max);
         let _ = write!(out, "</{tag}>");
+        fits && out.len() <= max
+    }
+
+    fn write_nodes(&self, out: &mut String, x: Option<&str>, max: usize) -> bool {
+        self.nodes.iter().all(|node| match node {
+            Node::Element(e) => e.write_fragment(out, x, max),
+            Node::Text(t) => {
+                out.push_str(&escape(t.as_str()));
+                out.len() <= max
+            }
+        })
     }
 }
 
@@ -128,29 +149,21 @@ pub fn parse(body: &[u8]) -> Result<Element, Refused> {
     if text.chars().any(|c| c < ' ' && !matches!(c, '\t' | '\n' | '\r')) {
         return refuse("it holds a control character");
     }
-    let mut reader = NsReader::from_str(text);
+    let mut parser = Parser { reader: NsReader::from_str(text), namespaces: HashSet::new(), elements: 0, attributes: 0 };
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
-    let mut count = 0;
     loop {
-        let event = reader.read_event().map_err(|e| Refused(e.to_string()))?;
+        let event = parser.reader.read_event().map_err(|e| Refused(e.to_string()))?;
         match event {
             Event::Start(start) | Event::Empty(start) if root.is_some() && open.is_empty() => {
                 return refuse(format!("a second root element {:?}", start.name()));
             }
             Event::Start(start) => {
-                count += 1;
-                if open.len() >= MAX_DEPTH || count > MAX_ELEMENTS {
-                    return refuse("it is nested too deep or has too many elements");
-                }
-                open.push(element(&reader, &start)?);
+                let element = parser.element(&start, open.len())?;
+                open.push(element);
             }
             Event::Empty(start) => {
-                count += 1;
-                if open.len() >= MAX_DEPTH || count > MAX_ELEMENTS {
-                    return refuse("it is nested too deep or has too many elements");
-                }
-                let element = element(&reader, &start)?;
+                let element = parser.element(&start, open.len())?;
                 close(element, &mut open, &mut root);
             }
             Event::End(_) => {
@@ -200,35 +213,59 @@ fn add_text(open: &mut [Element], text: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, Refused> {
-    let (ns, local) = reader.resolver().resolve_element(start.name());
-    let name = QName { ns: namespace(ns)?, local: local.as_ref().to_owned() };
-    let mut attributes = Vec::new();
-    for (n, attribute) in start.attributes().enumerate() {
-        let attribute = attribute.map_err(|e| Refused(e.to_string()))?;
-        if n >= MAX_ATTRIBUTES {
-            return refuse("an element has too many attributes");
-        }
-        let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|e| Refused(e.to_string()))?.into_owned();
-        match attribute.key.as_namespace_binding() {
-            // Namespaces in XML 1.0 §5: a prefix cannot be undeclared.
-            Some(PrefixDeclaration::Named(_)) if value.is_empty() => return refuse("a prefix bound to nothing"),
-            Some(_) => {}
-            None => {
-                let (ns, local) = reader.resolver().resolve_attribute(attribute.key);
-                attributes.push((QName { ns: namespace(ns)?, local: local.as_ref().to_owned() }, value));
-            }
-        }
-    }
-    Ok(Element { name, attributes, nodes: Vec::new() })
+struct Parser<'a> {
+    reader: NsReader<&'a [u8]>,
+    namespaces: HashSet<Arc<str>>,
+    elements: usize,
+    attributes: usize,
 }
 
-fn namespace(resolved: ResolveResult<'_>) -> Result<String, Refused> {
-    match resolved {
-        ResolveResult::Bound(ns) => Ok(ns.0.to_owned()),
-        ResolveResult::Unbound => Ok(String::new()),
-        ResolveResult::Unknown(prefix) => refuse(format!("prefix {prefix:?} is not declared")),
+impl Parser<'_> {
+    fn element(&mut self, start: &BytesStart<'_>, depth: usize) -> Result<Element, Refused> {
+        self.elements += 1;
+        if depth >= MAX_DEPTH || self.elements > MAX_ELEMENTS {
+            return refuse("it is nested too deep or has too many elements");
+        }
+        let (ns, local) = self.reader.resolver().resolve_element(start.name());
+        let name = QName { ns: namespace(&mut self.namespaces, ns)?, local: local.as_ref().to_owned() };
+        let mut attributes = Vec::new();
+        for (n, attribute) in start.attributes().enumerate() {
+            let attribute = attribute.map_err(|e| Refused(e.to_string()))?;
+            self.attributes += 1;
+            if n >= MAX_ATTRIBUTES || self.attributes > MAX_ALL_ATTRIBUTES {
+                return refuse("an element, or the whole, has too many attributes");
+            }
+            let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|e| Refused(e.to_string()))?.into_owned();
+            match attribute.key.as_namespace_binding() {
+                // Namespaces in XML 1.0 §5: a prefix cannot be undeclared.
+                Some(PrefixDeclaration::Named(_)) if value.is_empty() => return refuse("a prefix bound to nothing"),
+                Some(_) => {}
+                None => {
+                    let (ns, local) = self.reader.resolver().resolve_attribute(attribute.key);
+                    attributes.push((QName { ns: namespace(&mut self.namespaces, ns)?, local: local.as_ref().to_owned() }, value));
+                }
+            }
+        }
+        Ok(Element { name, attributes, nodes: Vec::new() })
     }
+}
+
+/// The namespace, kept once however often it is used.
+fn namespace(known: &mut HashSet<Arc<str>>, resolved: ResolveResult<'_>) -> Result<Arc<str>, Refused> {
+    let ns = match resolved {
+        ResolveResult::Bound(ns) => ns.0,
+        ResolveResult::Unbound => "",
+        ResolveResult::Unknown(prefix) => return refuse(format!("prefix {prefix:?} is not declared")),
+    };
+    if ns.len() > MAX_NAMESPACE {
+        return refuse("a namespace's name is longer than 1 KiB");
+    }
+    if let Some(ns) = known.get(ns) {
+        return Ok(ns.clone());
+    }
+    let ns: Arc<str> = ns.into();
+    known.insert(ns.clone());
+    Ok(ns)
 }
 
 /// Writes XML; names are given with the prefixes that the root element declares.
@@ -271,8 +308,11 @@ impl Writer {
 
     /// An element of any namespace, empty.
     pub fn empty_qname(&mut self, name: &QName) -> &mut Self {
-        let element = Element { name: name.clone(), attributes: Vec::new(), nodes: Vec::new() };
-        self.fragment(&element.to_fragment())
+        let _ = match &*name.ns {
+            "" => write!(self.out, "<{} xmlns=\"\"/>", name.local),
+            ns => write!(self.out, "<x:{} xmlns:x=\"{}\"/>", name.local, escape(ns)),
+        };
+        self
     }
 
     /// Characters XML 1.0 cannot carry become U+FFFD.
@@ -333,6 +373,19 @@ mod tests {
         check(&("<a>".repeat(65) + &"</a>".repeat(65)), false);
         check(&format!("<a>{}</a>", "<b/>".repeat(60_000)), false);
         check(&format!("<a {}/>", (0..65).map(|n| format!("a{n}='' ")).collect::<String>()), false);
+        let attributes = (0..60).map(|n| format!("a{n}='' ")).collect::<String>();
+        check(&format!("<a>{}</a>", format!("<b {attributes}/>").repeat(400)), false);
+        check(&format!("<a xmlns='{}'/>", "u".repeat(1025)), false);
+    }
+
+    #[test]
+    fn t04_a_namespace_is_kept_once_and_a_fragment_is_bounded() {
+        let ns = "u".repeat(1000);
+        let element = parse(format!("<p:a xmlns:p='{ns}' xmlns:q='v'>{}</p:a>", "<p:b/><q:c/>".repeat(5_000)).as_bytes()).unwrap();
+        assert!(element.children().all(|c| Arc::ptr_eq(&c.name.ns, &element.name.ns) || &*c.name.ns == "v"));
+        assert_eq!(element.to_fragment(100_000), None);
+        let small = parse(format!("<p:a xmlns:p='{ns}'>{}</p:a>", "<p:b/>".repeat(5_000)).as_bytes()).unwrap();
+        assert!(small.to_fragment(100_000).is_some_and(|f| f.len() < 50_000));
     }
 
     #[test]
@@ -344,8 +397,8 @@ mod tests {
 
     #[test]
     fn fragments_mean_the_same() {
-        let xml = "<q:a xmlns:q='u:1' xml:lang='de' q:k='&amp;'><b xmlns=''>t&lt;</b><c xmlns='u:2'>\u{10fff0}</c></q:a>";
+        let xml = "<q:a xmlns:q='u:1' xml:lang='de' q:k='&amp;'><b xmlns=''>t&lt;</b><c xmlns='u:2'>\u{10fff0}<q:d><d xmlns='u:2'/></q:d></c></q:a>";
         let element = parse(xml.as_bytes()).unwrap();
-        assert_eq!(parse(element.to_fragment().as_bytes()).unwrap(), element);
+        assert_eq!(parse(element.to_fragment(1_000).unwrap().as_bytes()).unwrap(), element);
     }
 }

@@ -4,9 +4,10 @@ use holm_core::{Entry, List, Path, State, Tags, Term};
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// Longest If header in bytes, and most lists in it (T07).
+/// Longest If header in bytes, and most lists and terms in it (T07).
 pub const MAX_IF: usize = 8 * 1024;
 pub const MAX_LISTS: usize = 32;
+pub const MAX_TERMS: usize = 128;
 
 /// An unquoted strong tag per entry; with `weak` allowed, `W/"x"` counts as `"x"` (for reads).
 fn tags(value: &str, weak: bool) -> Tags {
@@ -28,8 +29,18 @@ fn tags(value: &str, weak: bool) -> Tags {
 
 /// The tags of all headers called `name`.
 pub fn entity_tags(headers: &HeaderMap, name: HeaderName, weak: bool) -> Option<Tags> {
-    let values: Vec<_> = headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
+    // A tag in bytes that nobody can read still is a condition: one that fails.
+    let values: Vec<_> = headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
     if values.is_empty() { None } else { Some(tags(&values.join(","), weak)) }
+}
+
+/// Whether If-Unmodified-Since says that `entry` is newer than what the client has. An ETag condition outranks it.
+pub fn modified_since(headers: &HeaderMap, entry: &Entry, parse: impl Fn(&str) -> Option<i64>) -> bool {
+    if headers.contains_key(http::header::IF_MATCH) {
+        return false;
+    }
+    let since = headers.get(http::header::IF_UNMODIFIED_SINCE).and_then(|v| v.to_str().ok()).and_then(parse);
+    since.is_some_and(|since| entry.modified.seconds() > since.div_euclid(1_000))
 }
 
 /// Whether a GET is answered 304.
@@ -50,6 +61,7 @@ pub fn parse_if(text: &str, target: &Path, resolve: impl Fn(&str) -> Option<Path
     let mut rest = text.trim_start();
     let mut on = Some(target.clone());
     let mut lists = Vec::new();
+    let mut left = MAX_TERMS;
     while !rest.is_empty() {
         if let Some(tagged) = rest.strip_prefix('<') {
             let (uri, after) = tagged.split_once('>').ok_or("an unclosed < in the If header")?;
@@ -60,6 +72,7 @@ pub fn parse_if(text: &str, target: &Path, resolve: impl Fn(&str) -> Option<Path
             }
         }
         let (terms, after) = list(rest)?;
+        left = left.checked_sub(terms.len()).ok_or("more than 128 terms in the If header")?;
         lists.push(List { on: on.clone(), terms });
         if lists.len() > MAX_LISTS {
             return Err("more than 32 lists in the If header".into());
@@ -99,6 +112,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn conditions_in_unreadable_bytes_do_not_vanish() {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::IF_MATCH, http::HeaderValue::from_bytes(b"\"\xe9\"").unwrap());
+        assert_eq!(entity_tags(&headers, http::header::IF_MATCH, false), Some(Tags::List(vec!["\u{fffd}".into()])));
+        assert_eq!(entity_tags(&headers, http::header::IF_NONE_MATCH, true), None);
+    }
+
+    #[test]
     fn t07_if_headers() {
         let check = |text: &str, want: Option<usize>| {
             let got = parse_if(text, &Path::root(), |u| Path::parse(u).ok());
@@ -111,6 +132,8 @@ mod tests {
             check(bad, None);
         }
         check(&"(<a>)".repeat(33), None);
+        check(&format!("({})", "<a>".repeat(128)), Some(1));
+        check(&format!("({})", "<a>".repeat(129)), None);
         check(&"(".repeat(60_000), None);
     }
 }

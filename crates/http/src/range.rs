@@ -1,32 +1,74 @@
-//! Range requests (RFC 9110 §14), as far as one range goes; several are answered with the whole body, which the RFC
-//! allows and which costs an attacker more than us (T13).
+//! Range requests (RFC 9110 §14). Up to [`MAX_RANGES`] ranges are answered, each byte once: what overlaps or touches
+//! becomes one part. More ranges get the whole, which the RFC allows and which costs an attacker more than us (T13).
 
-/// What a Range header asks of `length` bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Ranges one request may name.
+pub const MAX_RANGES: usize = 8;
+
+/// What a Range header asks of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Range {
-    /// No range, a malformed one, or several.
+    /// No range, a malformed one, or too many.
     Whole,
     /// Bytes `from..to`.
-    Part { from: u64, to: u64 },
+    Part {
+        from: u64,
+        to: u64,
+    },
+    /// Two or more parts `from..to`, apart from each other and in order.
+    Parts(Vec<(u64, u64)>),
     /// 416.
     Unsatisfiable,
 }
 
+/// One range of the list.
+enum One {
+    Malformed,
+    Nothing,
+    Part(u64, u64),
+}
+
 impl Range {
     pub fn parse(header: Option<&str>, length: u64) -> Range {
-        let Some(spec) = header.and_then(|h| h.trim().strip_prefix("bytes=")) else { return Range::Whole };
-        let Some((first, last)) = spec.trim().split_once('-') else { return Range::Whole };
-        let number = |s: &str| if s.bytes().all(|b| b.is_ascii_digit()) && !s.is_empty() { Some(s.parse().unwrap_or(u64::MAX)) } else { None };
-        match (number(first), number(last), first, last) {
-            (Some(from), Some(last), ..) if last < from => Range::Whole,
-            (Some(from), _, _, _) if from >= length && (last.is_empty() || number(last).is_some()) => Range::Unsatisfiable,
-            (Some(from), Some(last), ..) => Range::Part { from, to: last.saturating_add(1).min(length) },
-            (Some(from), None, _, "") => Range::Part { from, to: length },
-            (None, Some(0), "", _) => Range::Unsatisfiable,
-            (None, Some(_), "", _) if length == 0 => Range::Unsatisfiable,
-            (None, Some(suffix), "", _) => Range::Part { from: length.saturating_sub(suffix), to: length },
-            _ => Range::Whole,
+        let Some(list) = header.and_then(|h| h.trim().strip_prefix("bytes=")) else { return Range::Whole };
+        if list.matches(',').count() >= MAX_RANGES {
+            return Range::Whole;
         }
+        let mut parts = Vec::new();
+        for spec in list.split(',') {
+            match one(spec.trim(), length) {
+                One::Malformed => return Range::Whole,
+                One::Nothing => {}
+                One::Part(from, to) => parts.push((from, to)),
+            }
+        }
+        parts.sort_unstable();
+        let mut apart: Vec<(u64, u64)> = Vec::with_capacity(parts.len());
+        for (from, to) in parts {
+            match apart.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => apart.push((from, to)),
+            }
+        }
+        match *apart {
+            [] => Range::Unsatisfiable,
+            [(from, to)] => Range::Part { from, to },
+            _ => Range::Parts(apart),
+        }
+    }
+}
+
+fn one(spec: &str, length: u64) -> One {
+    let Some((first, last)) = spec.split_once('-') else { return One::Malformed };
+    let number = |s: &str| if s.bytes().all(|b| b.is_ascii_digit()) && !s.is_empty() { Some(s.parse().unwrap_or(u64::MAX)) } else { None };
+    match (number(first), number(last), first, last) {
+        (Some(from), Some(last), ..) if last < from => One::Malformed,
+        (Some(from), Some(_), ..) if from >= length => One::Nothing,
+        (Some(from), None, _, "") if from >= length => One::Nothing,
+        (Some(from), Some(last), ..) => One::Part(from, last.saturating_add(1).min(length)),
+        (Some(from), None, _, "") => One::Part(from, length),
+        (None, Some(suffix), "", _) if suffix == 0 || length == 0 => One::Nothing,
+        (None, Some(suffix), "", _) => One::Part(length.saturating_sub(suffix), length),
+        _ => One::Malformed,
     }
 }
 
@@ -45,12 +87,25 @@ mod tests {
         check("bytes=50-1000", Part { from: 50, to: 100 });
         check("bytes=0-18446744073709551615", Part { from: 0, to: 100 });
         check("bytes=0-99999999999999999999999", Part { from: 0, to: 100 });
-        for none in ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=99999999999999999999-"] {
+        for none in ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=99999999999999999999-", "bytes=100-,200-300"] {
             check(none, Unsatisfiable);
         }
-        for whole in ["bytes=9-0", "bytes=", "bytes=-", "bytes=a-b", "items=0-1", "bytes=0-0,1-1", "bytes=0-,0-,0-", "bytes=--1", "bytes=+1-2"] {
+        for whole in ["bytes=9-0", "bytes=", "bytes=-", "bytes=a-b", "items=0-1", "bytes=--1", "bytes=+1-2", "bytes=0-1,", "bytes=0-1,x", "bytes=100-x"] {
             check(whole, Whole);
         }
         assert_eq!(Range::parse(Some("bytes=0-"), 0), Unsatisfiable);
+    }
+
+    #[test]
+    fn t13_many_ranges() {
+        let check = |header: &str, want: Range| assert_eq!(Range::parse(Some(header), 100), want, "{header}");
+        check("bytes=0-0, 2-2", Parts(vec![(0, 1), (2, 3)]));
+        check("bytes=90-,0-4, 200-300", Parts(vec![(0, 5), (90, 100)]));
+        check("bytes=0-0,1-1", Part { from: 0, to: 2 });
+        check("bytes=0-,0-,0-", Part { from: 0, to: 100 });
+        check("bytes=10-19,0-50,40-60", Part { from: 0, to: 61 });
+        check(&format!("bytes={}", ["0-0"; 8].join(",")), Part { from: 0, to: 1 });
+        check(&format!("bytes={}", ["0-0"; 9].join(",")), Whole);
+        check(&format!("bytes={}", ["0-"; 10_000].join(",")), Whole);
     }
 }
