@@ -32,7 +32,7 @@ pub use tree::change::{Change, Depth, Done, LockRequest, Outcome, Overwrite};
 pub use tree::condition::{List, Precondition, State, Tags, Term};
 pub use tree::entry::{Entry, Kind};
 pub use tree::lock::{Lock, MAX_SECONDS};
-pub use tree::prop::PropChange;
+pub use tree::prop::{MAX_VALUE, PropChange};
 pub use tree::trash::Trashed;
 pub use tree::version::{Retention, Version};
 pub use upkeep::check::Report;

@@ -2,24 +2,35 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use holm_core::Error;
+use holm_core::{Ability, Error, Path};
 use holm_formats::dav::DAV;
 use holm_formats::xml::{Refused, Writer};
 use holm_http::body::BodyError;
 use http::StatusCode;
+
+/// What a DAV:error body says was not met.
+#[derive(Debug)]
+pub enum Condition {
+    Bare(&'static str),
+    /// About the resource at a path of the tree.
+    At(&'static str, Path),
+    /// A privilege that the party lacks there (RFC 3744 §7.1.1).
+    NeedPrivilege(&'static str, Path),
+}
 
 /// An answer that is not a success.
 #[derive(Debug)]
 pub struct Failure {
     pub status: StatusCode,
     pub text: String,
-    /// A DAV:error condition: its name and the href inside it.
-    pub condition: Option<(&'static str, Option<String>)>,
+    pub condition: Option<Condition>,
+    /// What 405 says is allowed.
+    pub allow: &'static str,
 }
 
 impl Failure {
     pub fn new(status: StatusCode, text: impl Into<String>) -> Failure {
-        Failure { status, text: text.into(), condition: None }
+        Failure { status, text: text.into(), condition: None, allow: crate::ALLOW }
     }
 
     pub fn bad(text: impl Into<String>) -> Failure {
@@ -30,12 +41,38 @@ impl Failure {
         Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this place")
     }
 
-    pub fn with(mut self, condition: &'static str, href: Option<String>) -> Failure {
-        self.condition = Some((condition, href));
-        self
+    /// 501 for a method nobody here knows, 405 for one that other places know.
+    pub fn unknown_method(name: &str) -> Failure {
+        match name {
+            "POST" | "TRACE" | "CONNECT" => Failure::not_allowed(),
+            _ => Failure::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
+        }
     }
 
+    /// RFC 3253 §3.6.
+    pub fn unsupported_report() -> Failure {
+        Failure::new(StatusCode::FORBIDDEN, "this report is not offered here; DAV:supported-report-set lists those that are").with("supported-report")
+    }
+
+    pub fn with(self, condition: &'static str) -> Failure {
+        Failure { condition: Some(Condition::Bare(condition)), ..self }
+    }
+
+    pub fn at(self, condition: &'static str, path: &Path) -> Failure {
+        Failure { condition: Some(Condition::At(condition, path.clone())), ..self }
+    }
+
+    pub fn need_privilege(self, privilege: &'static str, path: &Path) -> Failure {
+        Failure { condition: Some(Condition::NeedPrivilege(privilege, path.clone())), ..self }
+    }
+
+    /// For failures that are about no place in a tree.
     pub fn into_response(self) -> Response {
+        self.respond(Path::to_string)
+    }
+
+    /// `href` is where a path of the tree stands.
+    pub fn respond(self, href: impl Fn(&Path) -> String) -> Response {
         if self.status.is_server_error()
             && self.status != StatusCode::INSUFFICIENT_STORAGE
             && self.status != StatusCode::NOT_IMPLEMENTED
@@ -43,29 +80,42 @@ impl Failure {
         {
             tracing::error!(status = self.status.as_u16(), "{}", self.text);
         }
-        let builder = Response::builder().status(self.status);
-        let builder = if self.status == StatusCode::METHOD_NOT_ALLOWED { builder.header("Allow", crate::ALLOW) } else { builder };
-        let builder = if self.status == StatusCode::SERVICE_UNAVAILABLE { builder.header("Retry-After", "5") } else { builder };
-        let (kind, body) = match self.condition {
-            Some((condition, href)) => {
-                let name = format!("d:{condition}");
-                let mut xml = Writer::document("d:error", &[("d", DAV)]);
-                match href {
-                    Some(href) => xml.open(&name).leaf("d:href", &href).close(&name),
-                    None => xml.empty(&name),
-                };
-                xml.close("d:error");
-                ("application/xml; charset=utf-8", xml.take())
-            }
+        // Windows remembers failures that it is allowed to cache.
+        let builder = Response::builder().status(self.status).header("Cache-Control", "no-store");
+        let builder = match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => builder.header("Allow", self.allow),
+            StatusCode::SERVICE_UNAVAILABLE => builder.header("Retry-After", "5"),
+            // What is left of the body is not waited for.
+            StatusCode::REQUEST_TIMEOUT => builder.header("Connection", "close"),
+            _ => builder,
+        };
+        let (kind, body) = match &self.condition {
+            Some(condition) => ("application/xml; charset=utf-8", error_body(condition, &self.text, href)),
             None => ("text/plain; charset=utf-8", self.text + "\n"),
         };
         builder.header("Content-Type", kind).body(Body::from(body)).expect("a status, static headers and a body")
     }
 }
 
+fn error_body(condition: &Condition, text: &str, href: impl Fn(&Path) -> String) -> String {
+    let mut xml = Writer::document("d:error", &[("d", DAV)]);
+    match condition {
+        Condition::Bare(name) => _ = xml.empty(&format!("d:{name}")),
+        Condition::At(name, path) => {
+            let name = format!("d:{name}");
+            xml.open(&name).leaf("d:href", &href(path)).close(&name);
+        }
+        Condition::NeedPrivilege(privilege, path) => {
+            xml.open("d:need-privileges").open("d:resource").leaf("d:href", &href(path));
+            xml.open("d:privilege").empty(&format!("d:{privilege}")).close("d:privilege").close("d:resource").close("d:need-privileges");
+        }
+    }
+    xml.leaf("d:responsedescription", text).close("d:error");
+    xml.take()
+}
+
 impl From<Error> for Failure {
     fn from(e: Error) -> Failure {
-        let text = e.to_string();
         let status = match &e {
             Error::NotFound(_) | Error::NoSuchPerson(_) => StatusCode::NOT_FOUND,
             Error::ParentMissing(_) | Error::NoSuchLock(_) => StatusCode::CONFLICT,
@@ -78,11 +128,15 @@ impl From<Error> for Failure {
             Error::Poisoned | Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Error::Corrupt(_) | Error::Key(_) | Error::Catalog(_) | Error::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let failure = Failure::new(status, text);
-        match e {
-            Error::QuotaExceeded { .. } => failure.with("quota-not-exceeded", None),
-            Error::DiskFull => failure.with("sufficient-disk-space", None),
-            Error::NoSuchLock(_) => failure.with("lock-token-matches-request-uri", None),
+        let failure = Failure::new(status, e.to_string());
+        match &e {
+            Error::QuotaExceeded { .. } => failure.with("quota-not-exceeded"),
+            Error::DiskFull => failure.with("sufficient-disk-space"),
+            Error::NoSuchLock(_) => failure.with("lock-token-matches-request-uri"),
+            Error::Locked { root, .. } => failure.at("lock-token-submitted", root),
+            Error::LockConflict(path) => failure.at("no-conflicting-lock", path),
+            Error::Denied(Ability::Read, path) => failure.need_privilege("read", path),
+            Error::Denied(Ability::Write, path) => failure.need_privilege("write", path),
             _ => failure,
         }
     }
@@ -98,7 +152,7 @@ impl From<BodyError> for Failure {
     fn from(e: BodyError) -> Failure {
         match e {
             BodyError::TooLarge => Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than this request may have"),
-            BodyError::TimedOut => Failure::new(StatusCode::REQUEST_TIMEOUT, "the body stopped coming"),
+            BodyError::TimedOut => Failure::new(StatusCode::REQUEST_TIMEOUT, "the body stopped coming, or came slower than 1 KiB a second; send it again"),
             BodyError::Broken => Failure::bad("the body ended before its announced length"),
         }
     }

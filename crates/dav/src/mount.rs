@@ -9,6 +9,10 @@ use http::HeaderMap;
 pub struct Mount {
     /// Escaped, without a slash at its end.
     pub prefix: String,
+    /// Whose tree it is. A name of a person needs no escaping.
+    pub person: String,
+    /// The collection of principals.
+    pub principals: String,
     pub principal: String,
 }
 
@@ -19,6 +23,16 @@ pub enum Elsewhere {
 }
 
 impl Mount {
+    /// `files` and `principals` are the collections of trees and of principals, without a slash at their ends.
+    pub fn new(files: &str, principals: &str, person: &str) -> Mount {
+        Mount {
+            prefix: format!("{files}/{person}"),
+            person: person.to_owned(),
+            principals: format!("{principals}/"),
+            principal: format!("{principals}/{person}/"),
+        }
+    }
+
     /// An absolute path, escaped; collections end in a slash.
     pub fn href(&self, path: &Path, folder: bool) -> String {
         let mut out = self.prefix.clone();

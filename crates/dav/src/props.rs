@@ -1,39 +1,38 @@
 //! The properties of entries: live ones computed here, dead ones from the tree.
 
-use holm_core::{Ability, Access, Depth, Entry, Lock, Path, Result, Usage};
+use std::sync::Arc;
+
+use holm_core::{Access, Depth, Entry, Lock, Path, Result, Usage};
+use holm_formats::acl::Expand;
 use holm_formats::dav::{DAV, Propfind};
 use holm_formats::xml::{QName, Writer};
 use holm_formats::{date, media};
 
+use crate::acl::{self, Control, Rights};
+use crate::expand::{self, Live};
 use crate::mount::Mount;
 use crate::multistatus::Multistatus;
 
 /// What `allprop` answers of the live properties (RFC 4918 §9.1 leaves the choice).
 const ALL: &[&str] =
     &["creationdate", "displayname", "getcontentlength", "getcontenttype", "getetag", "getlastmodified", "resourcetype", "supportedlock", "lockdiscovery"];
-/// Computed ones, only when asked by name.
-const NAMED: &[&str] = &[
-    "quota-available-bytes",
-    "quota-used-bytes",
-    "current-user-principal",
-    "owner",
-    "principal-collection-set",
-    "current-user-privilege-set",
-    "supported-report-set",
-    "sync-token",
-    "supported-privilege-set",
-    "acl",
-];
+/// Computed ones, only when asked by name; so are those of [`acl::NAMES`].
+const NAMED: &[&str] = &["quota-available-bytes", "quota-used-bytes", "supported-report-set", "sync-token"];
 
-/// Live properties that a client may not set.
+fn is_live(local: &str) -> bool {
+    [ALL, NAMED, acl::NAMES].iter().any(|names| names.contains(&local))
+}
+
+/// Live properties that a client may not set. Nor may it set what only principals have: others would believe it.
 pub fn is_protected(name: &QName) -> bool {
-    name.ns == DAV && (ALL.contains(&name.local.as_str()) || NAMED.contains(&name.local.as_str())) && name.local != "getlastmodified"
+    let local = name.local.as_str();
+    &*name.ns == DAV && (is_live(local) || crate::place::PRINCIPAL.contains(&local)) && local != "getlastmodified"
 }
 
 /// What a request asks of every entry it meets, with what it takes to answer.
 pub struct Asked {
     pub propfind: Propfind,
-    pub mount: Mount,
+    pub mount: Arc<Mount>,
     pub access: Access,
     /// Leave out the 404 propstat (RFC 8144).
     pub minimal: bool,
@@ -43,12 +42,12 @@ pub struct Asked {
 
 impl Asked {
     /// `hide_quota`: quota makes some macOS versions hang.
-    pub fn new(propfind: Propfind, mount: Mount, access: Access, minimal: bool, hide_quota: bool) -> Result<Asked> {
+    pub fn new(propfind: Propfind, mount: Arc<Mount>, access: Access, minimal: bool, hide_quota: bool) -> Result<Asked> {
         let names: &[QName] = match &propfind {
             Propfind::Prop(names) | Propfind::AllProp { include: names } => names,
             Propfind::PropName => &[],
         };
-        let named = |local: &str| names.iter().any(|n| n.ns == DAV && n.local == local);
+        let named = |local: &str| names.iter().any(|n| &*n.ns == DAV && n.local == local);
         let quota = !hide_quota && (named("quota-available-bytes") || named("quota-used-bytes"));
         let usage = if quota { Some(access.usage()?) } else { None };
         let locks = (named("lockdiscovery") || matches!(propfind, Propfind::AllProp { .. })) && access.any_locks()?;
@@ -58,11 +57,30 @@ impl Asked {
     /// Writes the response element of one entry.
     pub fn write(&self, out: &mut Multistatus, path: &Path, entry: &Entry) -> Result<()> {
         let href = self.mount.href_of(path, entry);
-        let locks = if self.locks { self.access.locks(path)? } else { Vec::new() };
-        let one = One { asked: self, path, entry, locks };
-        let dead = if entry.props > 0 && one.wants_dead() { self.access.props(path, entry.id)? } else { Vec::new() };
-        out.response(&href, self.minimal, |xml| one.found(xml, &dead));
+        let one = self.one(path, entry)?;
+        out.response(&href, self.minimal, |xml| one.found(xml));
         Ok(())
+    }
+
+    /// Writes the response element of one entry with what its properties name (RFC 3253 §3.8).
+    pub fn expand(&self, out: &mut Multistatus, path: &Path, entry: &Entry, properties: &[Expand]) -> Result<()> {
+        let href = self.mount.href_of(path, entry);
+        let one = self.one(path, entry)?;
+        out.response(&href, self.minimal, |xml| expand::found(xml, &one, &self.mount, properties));
+        Ok(())
+    }
+
+    fn one<'a>(&'a self, path: &'a Path, entry: &'a Entry) -> Result<One<'a>> {
+        let locks = if self.locks { self.access.locks(path)? } else { Vec::new() };
+        let dead = if entry.props > 0 && self.wants_dead() { self.access.props(path, entry.id)? } else { Vec::new() };
+        Ok(One { asked: self, path, entry, locks, dead })
+    }
+
+    fn wants_dead(&self) -> bool {
+        match &self.propfind {
+            Propfind::Prop(names) => names.iter().any(|n| &*n.ns != DAV || !is_live(&n.local)),
+            _ => true,
+        }
     }
 }
 
@@ -71,53 +89,49 @@ struct One<'a> {
     path: &'a Path,
     entry: &'a Entry,
     locks: Vec<(Lock, Path)>,
+    dead: Vec<(String, String)>,
+}
+
+impl Live for One<'_> {
+    fn write(&self, xml: &mut Writer, name: &QName) -> bool {
+        if &*name.ns == DAV && self.live(xml, &name.local) {
+            return true;
+        }
+        let clark = name.clark();
+        match self.dead.iter().find(|(n, _)| *n == clark) {
+            Some((_, value)) => _ = xml.fragment(value),
+            None => return false,
+        }
+        true
+    }
 }
 
 impl One<'_> {
-    fn wants_dead(&self) -> bool {
-        match &self.asked.propfind {
-            Propfind::Prop(names) => names.iter().any(|n| n.ns != DAV || !(ALL.contains(&n.local.as_str()) || NAMED.contains(&n.local.as_str()))),
-            _ => true,
-        }
-    }
-
     /// Writes what is there; answers the names that are not.
-    fn found(&self, xml: &mut Writer, dead: &[(String, String)]) -> Vec<QName> {
-        let mut missing = Vec::new();
+    fn found(&self, xml: &mut Writer) -> Vec<QName> {
         match &self.asked.propfind {
-            Propfind::Prop(names) => {
-                for name in names {
-                    if name.ns == DAV && self.live(xml, &name.local) {
-                        continue;
-                    }
-                    let clark = name.clark();
-                    match dead.iter().find(|(n, _)| *n == clark) {
-                        Some((_, value)) => _ = xml.fragment(value),
-                        None => missing.push(name.clone()),
-                    }
-                }
-            }
+            Propfind::Prop(names) => return names.iter().filter(|name| !self.write(xml, name)).cloned().collect(),
             Propfind::AllProp { include } => {
                 for name in ALL {
                     self.live(xml, name);
                 }
-                for (_, value) in dead {
+                for (_, value) in &self.dead {
                     xml.fragment(value);
                 }
-                for name in include.iter().filter(|n| n.ns == DAV && NAMED.contains(&n.local.as_str())) {
+                for name in include.iter().filter(|n| &*n.ns == DAV && is_live(&n.local) && !ALL.contains(&n.local.as_str())) {
                     self.live(xml, &name.local);
                 }
             }
             Propfind::PropName => {
-                for name in ALL.iter().chain(NAMED).filter(|n| self.has(n)) {
+                for name in ALL.iter().chain(NAMED).chain(acl::NAMES).filter(|n| self.has(n)) {
                     xml.empty(&format!("d:{name}"));
                 }
-                for name in dead.iter().filter_map(|(n, _)| QName::from_clark(n)) {
+                for name in self.dead.iter().filter_map(|(n, _)| QName::from_clark(n)) {
                     xml.empty_qname(&name);
                 }
             }
         }
-        missing
+        Vec::new()
     }
 
     fn has(&self, name: &str) -> bool {
@@ -131,6 +145,7 @@ impl One<'_> {
         let folder = self.entry.is_folder();
         match name {
             "creationdate" => xml.leaf("d:creationdate", &date::rfc3339(created.0)),
+            "displayname" if self.path.is_root() => xml.leaf("d:displayname", &self.asked.mount.person),
             "displayname" => xml.leaf("d:displayname", &self.entry.name),
             "getcontentlength" if !folder => xml.leaf("d:getcontentlength", &size.to_string()),
             "getcontenttype" if !folder => xml.leaf("d:getcontenttype", content_type(self.entry)),
@@ -146,19 +161,13 @@ impl One<'_> {
                 }
                 xml.close("d:lockdiscovery")
             }
-            "current-user-principal" | "owner" => {
-                let tag = format!("d:{name}");
-                xml.open(&tag).leaf("d:href", &self.asked.mount.principal).close(&tag)
-            }
-            "principal-collection-set" => xml.open("d:principal-collection-set").leaf("d:href", "/dav/principals/users/").close("d:principal-collection-set"),
-            "current-user-privilege-set" => self.privileges(xml),
-            "supported-report-set" if folder => {
-                xml.open("d:supported-report-set").open("d:supported-report").open("d:report").empty("d:sync-collection");
-                xml.close("d:report").close("d:supported-report").close("d:supported-report-set")
-            }
-            "sync-token" if folder => xml.leaf("d:sync-token", &crate::methods::report::token(self.entry.seq)),
+            "supported-report-set" => crate::methods::report::supported(xml, crate::methods::report::of_entry(folder)),
+            "sync-token" if folder => xml.leaf("d:sync-token", &crate::methods::sync::token(self.entry)),
             "quota-used-bytes" | "quota-available-bytes" if folder => return self.quota(xml, name),
-            _ => return false,
+            _ => {
+                let rights = Rights::of(&self.asked.access.party().grant, self.path);
+                return acl::write(xml, name, &self.asked.mount, Control::Tree(rights));
+            }
         };
         true
     }
@@ -174,18 +183,6 @@ impl One<'_> {
             _ => return false,
         };
         true
-    }
-
-    fn privileges<'x>(&self, xml: &'x mut Writer) -> &'x mut Writer {
-        let mut names = vec!["read", "read-current-user-privilege-set"];
-        if self.asked.access.party().grant.allows(Ability::Write, self.path) {
-            names.extend(["write", "write-content", "write-properties", "bind", "unbind", "unlock"]);
-        }
-        xml.open("d:current-user-privilege-set");
-        for name in names {
-            xml.open("d:privilege").empty(&format!("d:{name}")).close("d:privilege");
-        }
-        xml.close("d:current-user-privilege-set")
     }
 }
 

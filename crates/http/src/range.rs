@@ -10,10 +10,7 @@ pub enum Range {
     /// No range, a malformed one, or too many.
     Whole,
     /// Bytes `from..to`.
-    Part {
-        from: u64,
-        to: u64,
-    },
+    Part { from: u64, to: u64 },
     /// Two or more parts `from..to`, apart from each other and in order.
     Parts(Vec<(u64, u64)>),
     /// 416.

@@ -9,9 +9,11 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use holm_auth::{Auth, RETRY_SECONDS, Verdict};
 use holm_core::{Gate, Party};
-use holm_dav::{Call, Failure, Mount};
+use holm_dav::{Call, Failure, Mount, place};
+use holm_http::body::Incoming;
 use holm_http::{credentials, path};
-use http::StatusCode;
+use http::header::HOST;
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::parents;
 
@@ -36,16 +38,23 @@ pub fn routes(webdav: Webdav) -> Router {
 }
 
 async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    if head.method == http::Method::OPTIONS {
-        return holm_dav::options();
+    let (mut head, body) = request.into_parts();
+    if head.uri.path_and_query().is_some_and(|p| p.as_str().len() > path::MAX_URI) {
+        return Failure::new(StatusCode::URI_TOO_LONG, "the URI is longer than 8 KiB").into_response();
+    }
+    if head.method == Method::OPTIONS && head.uri.path() == "*" {
+        return holm_dav::options(holm_dav::ALLOW);
     }
     let whole = match path::parse(head.uri.path()) {
         Ok(path) => path,
         Err(why) => return Failure::bad(why).into_response(),
     };
     let names: Vec<&str> = whole.names().iter().map(|n| n.as_str()).collect();
-    if head.method == http::Method::GET && names.is_empty() {
+    if head.method == Method::OPTIONS {
+        // Asked before signing in, so it tells nothing of who lives here.
+        return holm_dav::options(if matches!(names.as_slice(), ["dav", "files", _, ..]) { holm_dav::ALLOW } else { holm_dav::place::ALLOW });
+    }
+    if matches!(head.method, Method::GET | Method::HEAD) && names.is_empty() {
         return parents::welcome();
     }
     let address = head.extensions.get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |a| a.0);
@@ -53,7 +62,8 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
         Ok(admitted) => admitted,
         Err(refusal) => return *refusal,
     };
-    let mount = Mount { prefix: format!("{FILES}/{person}"), principal: format!("{PRINCIPALS}/{person}/") };
+    host_of_http2(&mut head);
+    let mount = Mount::new(FILES, PRINCIPALS, &person);
     match names.as_slice() {
         // Whether somebody else lives here is not for this person to know.
         ["dav", "files", name, ..] if *name == &*person => {
@@ -61,15 +71,31 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
                 Ok(access) => access,
                 Err(e) => return Failure::from(e).into_response(),
             };
-            let names = whole.names()[3..].to_vec();
-            let path = match holm_core::Path::from_names(names) {
+            let path = match holm_core::Path::from_names(whole.names()[3..].to_vec()) {
                 Ok(path) => path,
                 Err(e) => return Failure::from(e).into_response(),
             };
             let random = webdav.gate.env().random();
-            holm_dav::handle(&head.method, Call { access, mount, path, headers: head.headers, body }, random).await
+            let call = Call { access, mount: Arc::new(mount), path, headers: head.headers, body: Incoming::new(body), random };
+            holm_dav::handle(&head.method, call).await
         }
-        names => parents::answer(&head.method, names, &head.headers, body, &mount).await.unwrap_or_else(Failure::into_response),
+        names => match parents::find(names, &mount) {
+            Some((place, members)) => {
+                let answer = place::answer(&head.method, &place, &members, &head.headers, &mut Incoming::new(body), &mount).await;
+                answer.unwrap_or_else(Failure::into_response)
+            }
+            None => Failure::new(StatusCode::NOT_FOUND, "nothing is kept here").into_response(),
+        },
+    }
+}
+
+/// HTTP/2 names the host in the request's authority, where a Destination is not compared with it.
+fn host_of_http2(head: &mut http::request::Parts) {
+    if !head.headers.contains_key(HOST)
+        && let Some(authority) = head.uri.authority()
+        && let Ok(host) = HeaderValue::try_from(authority.as_str())
+    {
+        head.headers.insert(HOST, host);
     }
 }
 

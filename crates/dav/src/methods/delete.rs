@@ -10,6 +10,6 @@ pub async fn delete(call: Call) -> Answer {
         return Err(Failure::bad("a collection is deleted with Depth: infinity"));
     }
     let change = Change::Remove { path: call.path.clone() };
-    call.access.commit(change, call.precondition()?).await.map_err(|e| call.failure(e))?;
+    call.access.commit(change, call.precondition()?).await?;
     Ok(status(StatusCode::NO_CONTENT))
 }

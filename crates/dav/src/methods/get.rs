@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use holm_core::{Access, Content, Entry, Error};
 use holm_formats::date;
 use holm_http::conditions;
@@ -12,19 +12,20 @@ use http::StatusCode;
 use http::header::IF_MATCH;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::index;
+use super::{index, ranges};
 use crate::props::content_type;
 use crate::{Answer, Call, Failure};
 
 /// Bytes read at a time when streaming; the next block is read while one is sent.
 const BLOCK: u64 = 512 * 1024;
 
-pub async fn get(call: Call) -> Answer {
+pub async fn get(call: Call, head_only: bool) -> Answer {
     let (entry, content) = match call.access.open(&call.path) {
         Err(Error::IsFolder(_)) => return index::page(&call),
         other => other?,
     };
-    if conditions::entity_tags(&call.headers, IF_MATCH, false).is_some_and(|tags| !tags.holds(Some(&entry))) {
+    let changed = conditions::entity_tags(&call.headers, IF_MATCH, false).is_some_and(|tags| !tags.holds(Some(&entry)));
+    if changed || conditions::modified_since(&call.headers, &entry, date::parse_http) {
         return Err(Failure::new(StatusCode::PRECONDITION_FAILED, "the file has changed"));
     }
     let head = Response::builder().header("ETag", format!("\"{}\"", entry.etag())).header("Last-Modified", date::http(entry.modified.0));
@@ -32,23 +33,26 @@ pub async fn get(call: Call) -> Answer {
         return head.status(StatusCode::NOT_MODIFIED).body(Body::empty()).map_err(internal);
     }
     // What a person keeps is data here, never a page of this server (T28).
-    let head = head
-        .header("Accept-Ranges", "bytes")
-        .header("Content-Type", content_type(&entry))
-        .header("X-Content-Type-Options", "nosniff")
-        .header("Content-Security-Policy", "sandbox; default-src 'none'");
-    let (from, to, head) = match wanted(&call, &entry) {
+    let head =
+        head.header("Accept-Ranges", "bytes").header("X-Content-Type-Options", "nosniff").header("Content-Security-Policy", "sandbox; default-src 'none'");
+    let kind = content_type(&entry);
+    let (from, to, head) = match wanted(&call, &entry, head_only) {
         Range::Whole => (0, entry.size, head),
-        Range::Part { from, to } => {
-            let range = format!("bytes {from}-{}/{}", to - 1, entry.size);
-            (from, to, head.status(StatusCode::PARTIAL_CONTENT).header("Content-Range", range))
+        Range::Part { from, to } => (from, to, head.status(StatusCode::PARTIAL_CONTENT).header("Content-Range", ranges::content_range(from, to, entry.size))),
+        Range::Parts(parts) => {
+            let parts = ranges::Parts::new(parts, kind, entry.size, call.random);
+            let head = head.status(StatusCode::PARTIAL_CONTENT).header("Content-Type", parts.content_type()).header("Content-Length", parts.length());
+            return head.body(parts.body(call.access, content)).map_err(internal);
         }
         Range::Unsatisfiable => {
             let head = head.status(StatusCode::RANGE_NOT_SATISFIABLE).header("Content-Range", format!("bytes */{}", entry.size));
             return head.header("Content-Length", "0").body(Body::empty()).map_err(internal);
         }
     };
-    let head = head.header("Content-Length", to - from);
+    let head = head.header("Content-Type", kind).header("Content-Length", to - from);
+    if head_only {
+        return head.body(Body::empty()).map_err(internal);
+    }
     let body = match content {
         Content::Inline(bytes) => Body::from(Bytes::from(bytes).slice(from as usize..to as usize)),
         Content::Chunked { id, .. } => cut_body(call.access.clone(), id, from, to).await?,
@@ -60,8 +64,11 @@ fn internal(e: http::Error) -> Failure {
     Failure::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string())
 }
 
-/// The range, unless If-Range says that the client's part is of another state.
-fn wanted(call: &Call, entry: &Entry) -> Range {
+/// The range, unless If-Range says that the client's part is of another state. Only GET has ranges.
+fn wanted(call: &Call, entry: &Entry, head_only: bool) -> Range {
+    if head_only || call.headers.get_all("range").iter().count() > 1 {
+        return Range::Whole;
+    }
     let fresh = match call.header("if-range") {
         None => true,
         Some(tag) if tag.starts_with('"') => tag.trim_matches('"') == entry.etag(),
@@ -76,7 +83,13 @@ async fn cut_body(access: Access, content: i64, from: u64, to: u64) -> Result<Bo
         let (bytes, _) = first.await.map_err(lost)??;
         return Ok(Body::from(bytes));
     }
-    let blocks = stream::unfold(Some(first), move |task: Option<Read>| {
+    Ok(Body::from_stream(blocks(access, content, from, to, Some(first))))
+}
+
+/// Bytes `from..to` of cut content, block by block; `first` is a read that was begun already.
+pub fn blocks(access: Access, content: i64, from: u64, to: u64, first: Option<Read>) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let first = first.unwrap_or_else(|| next_block(&access, content, from, to));
+    stream::unfold(Some(first), move |task: Option<Read>| {
         let access = access.clone();
         async move {
             match task?.await.map_err(std::io::Error::other) {
@@ -91,15 +104,14 @@ async fn cut_body(access: Access, content: i64, from: u64, to: u64) -> Result<Bo
                 Err(e) => Some((Err(e), None)),
             }
         }
-    });
-    Ok(Body::from_stream(blocks))
+    })
 }
 
 fn lost(_: tokio::task::JoinError) -> Failure {
     Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the read's worker failed")
 }
 
-type Read = JoinHandle<Result<(Vec<u8>, u64), Error>>;
+pub type Read = JoinHandle<Result<(Vec<u8>, u64), Error>>;
 
 fn next_block(access: &Access, content: i64, from: u64, to: u64) -> Read {
     let access = access.clone();

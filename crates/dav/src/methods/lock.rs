@@ -1,17 +1,15 @@
 //! LOCK and UNLOCK (RFC 4918 §9.10, §9.11).
 
-use axum::body::Body;
-use axum::response::Response;
 use holm_core::{Change, Done, LockRequest, MAX_SECONDS, Outcome};
 use holm_formats::dav::{DAV, LockInfo};
 use holm_formats::xml::Writer;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::methods::conflict;
 use crate::props::active_lock;
-use crate::{Answer, Call, Failure, status};
+use crate::{Answer, Call, Failure, status, xml_answer};
 
-pub async fn lock(mut call: Call, random: [u8; 16]) -> Answer {
+pub async fn lock(mut call: Call) -> Answer {
     let depth = call.deep()?;
     let seconds = timeout(call.header("timeout"));
     let precondition = call.precondition()?;
@@ -19,10 +17,10 @@ pub async fn lock(mut call: Call, random: [u8; 16]) -> Answer {
         return refresh(call, seconds).await;
     };
     let info = LockInfo::from_xml(&root)?;
-    let token = token(random);
+    let token = token(call.random);
     let request = LockRequest { exclusive: info.exclusive, depth, owner: info.owner, seconds, token };
     let change = Change::Lock { path: call.path.clone(), lock: request };
-    let done = call.access.commit(change, precondition).await.map_err(|e| call.failure(e))?;
+    let done = call.access.commit(change, precondition).await?;
     answer(&call, &done, true)
 }
 
@@ -30,22 +28,25 @@ async fn refresh(call: Call, seconds: i64) -> Answer {
     let precondition = call.precondition()?;
     let token = precondition.tokens().next().ok_or_else(|| Failure::bad("a LOCK without a body refreshes; it needs an If header with the token"))?;
     let change = Change::Refresh { path: call.path.clone(), token: token.to_owned(), seconds };
-    let done = call.access.commit(change, precondition.clone()).await.map_err(|e| call.failure(e))?;
+    let done = call.access.commit(change, precondition.clone()).await?;
     answer(&call, &done, false)
 }
 
 fn answer(call: &Call, done: &Done, new: bool) -> Answer {
     let lock = done.lock.as_ref().ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "no lock came of a LOCK"))?;
     let root = call.access.locks(&call.path)?.into_iter().find(|(l, _)| l.token == lock.token).map_or(call.path.clone(), |(_, root)| root);
+    let folder = call.access.stat(&root).is_ok_and(|e| e.is_folder());
     let mut xml = Writer::document("d:prop", &[("d", DAV)]);
     xml.open("d:lockdiscovery");
-    active_lock(&mut xml, lock, &call.mount.href(&root, false), true);
+    active_lock(&mut xml, lock, &call.mount.href(&root, folder), true);
     xml.close("d:lockdiscovery").close("d:prop");
-    let created = done.outcome == Outcome::Created;
-    let builder =
-        Response::builder().status(if created { StatusCode::CREATED } else { StatusCode::OK }).header("Content-Type", "application/xml; charset=utf-8");
-    let builder = if new { builder.header("Lock-Token", format!("<{}>", lock.token)) } else { builder };
-    Ok(builder.body(Body::from(xml.take())).expect("static headers and a token"))
+    let code = if done.outcome == Outcome::Created { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = xml_answer(code, xml.take());
+    if new {
+        let token = HeaderValue::try_from(format!("<{}>", lock.token)).expect("a token of hex digits");
+        response.headers_mut().insert("Lock-Token", token);
+    }
+    Ok(response)
 }
 
 /// A version 4 UUID as a URN (RFC 9562).
@@ -63,14 +64,14 @@ fn timeout(header: Option<&str>) -> i64 {
 }
 
 pub async fn unlock(call: Call) -> Answer {
-    let header = call.header("lock-token").ok_or_else(|| Failure::bad("UNLOCK needs a Lock-Token header"))?;
+    let header = call.one("lock-token")?.ok_or_else(|| Failure::bad("UNLOCK needs a Lock-Token header"))?;
     // Windows leaves the angle brackets out.
     let token = header.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
     if token.is_empty() {
-        return Err(conflict("that is no lock token").with("lock-token-matches-request-uri", None));
+        return Err(conflict("that is no lock token").with("lock-token-matches-request-uri"));
     }
     let change = Change::Unlock { path: call.path.clone(), token };
     let precondition = call.precondition()?;
-    call.access.commit(change, precondition).await.map_err(|e| call.failure(e))?;
+    call.access.commit(change, precondition).await?;
     Ok(status(StatusCode::NO_CONTENT))
 }

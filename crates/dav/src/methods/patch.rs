@@ -2,7 +2,6 @@
 //! whole content of its own; only chunks that changed are stored anew.
 
 use holm_core::{Access, Change, Content, Error, Tags};
-use holm_http::body;
 use http::StatusCode;
 
 use crate::methods::put::{Upload, stored};
@@ -19,21 +18,21 @@ pub async fn patch(mut call: Call) -> Answer {
     let mut precondition = call.precondition()?;
     call.access.check(&call.path, &precondition)?;
     let (entry, content) = call.access.open(&call.path)?;
-    let start = start(call.header("x-update-range").unwrap_or_default(), entry.size, length)?;
-    call.access.reserve(entry.size.max(start + length))?;
+    let start = start(call.one("x-update-range")?.unwrap_or_default(), entry.size, length)?;
+    call.access.reserve(entry.size.max(start.saturating_add(length)))?;
     // Whatever else was demanded: the bytes around the new ones must still be those just read.
     precondition.if_match = Some(Tags::List(vec![entry.etag()]));
     let mut upload = Upload::new(call.access.upload(&call.path)?);
     copy(&call.access, &content, 0, start.min(entry.size), &mut upload).await?;
     let mut received = 0;
-    while let Some(bytes) = body::next(&mut call.body).await? {
+    while let Some(bytes) = call.body.next().await? {
         received += bytes.len() as u64;
         upload.push(&bytes).await?;
     }
     copy(&call.access, &content, start + received, entry.size, &mut upload).await?;
     let content = upload.finish().await?;
     let change = Change::Put { path: call.path.clone(), content, media_type: None, modified: None };
-    let done = call.access.commit(change, precondition).await.map_err(|e| call.failure(e))?;
+    let done = call.access.commit(change, precondition).await?;
     Ok(stored(&done, false))
 }
 
@@ -44,7 +43,10 @@ fn start(range: &str, size: u64, length: u64) -> Result<u64, Failure> {
         return Ok(size);
     }
     let (first, last) = range.strip_prefix("bytes=").and_then(|r| r.split_once('-')).ok_or_else(|| Failure::bad("X-Update-Range is append or bytes=…"))?;
-    let number = |s: &str| s.parse::<u64>().map_err(|_| Failure::bad("X-Update-Range holds no numbers"));
+    let number = |s: &str| {
+        let digits = s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<u64>().ok()).flatten();
+        digits.ok_or_else(|| Failure::bad("X-Update-Range holds no numbers"))
+    };
     if first.is_empty() {
         return size.checked_sub(number(last)?).ok_or_else(unsatisfiable);
     }

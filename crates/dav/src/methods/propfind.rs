@@ -1,19 +1,17 @@
 //! PROPFIND (RFC 4918 §9.1): Depth 0 and 1. A large folder is written page by page, in constant memory.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
-use axum::body::Body;
-use bytes::Bytes;
-use futures_util::stream;
-use holm_core::{Entry, Name, Path, Result};
+use holm_core::{Access, Entry, Name, Path, Result};
 use holm_formats::dav::Propfind;
-use http::StatusCode;
+use http::header::CONTENT_LOCATION;
+use http::{HeaderValue, StatusCode};
 
 use crate::multistatus::{self, Multistatus};
 use crate::props::Asked;
 use crate::{Answer, Call, Failure};
 
-/// Entries read and written at a time.
+/// Entries read at a time.
 const PAGE: usize = 256;
 
 pub async fn propfind(mut call: Call) -> Answer {
@@ -24,68 +22,59 @@ pub async fn propfind(mut call: Call) -> Answer {
     };
     let entry = call.access.stat(&call.path)?;
     if depth == "infinity" && entry.is_folder() {
-        return Err(Failure::new(StatusCode::FORBIDDEN, "ask with Depth 0 or 1").with("propfind-finite-depth", None));
+        return Err(Failure::new(StatusCode::FORBIDDEN, "ask with Depth 0 or 1").with("propfind-finite-depth"));
     }
     let asked = call.asked(propfind)?;
+    let minimal = asked.minimal;
+    // Where the folder is, for a client that left out the slash.
+    let location = entry.is_folder().then(|| call.mount.href_of(&call.path, &entry));
     let mut out = Multistatus::new();
     asked.write(&mut out, &call.path, &entry)?;
-    if depth == "0" || !entry.is_folder() {
-        return Ok(out.finish());
+    let mut response = if depth == "1" && entry.is_folder() {
+        let mut members = Members { access: call.access, id: entry.id, page: VecDeque::new(), after: Some(String::new()) };
+        let folder = call.path;
+        let step = move |out: &mut Multistatus| match members.next(&folder)? {
+            Some(member) => asked.write(out, &folder.join(Name::new(member.name.as_str())?), &member).map(|()| true),
+            None => Ok(false),
+        };
+        multistatus::streamed(out, step)?
+    } else {
+        out.finish()
+    };
+    if let Some(location) = location.and_then(|l| HeaderValue::try_from(l).ok()) {
+        response.headers_mut().insert(CONTENT_LOCATION, location);
     }
-    let first = call.access.list(&call.path, entry.id, "", PAGE)?;
-    write(&asked, &mut out, &call.path, &first)?;
-    if first.len() < PAGE {
-        return Ok(out.finish());
+    if minimal {
+        response.headers_mut().insert("preference-applied", HeaderValue::from_static("return=minimal"));
     }
-    let listing = Listing { asked: Arc::new(asked), folder: call.path, id: entry.id, after: first.last().map(|e| e.key.clone()), out };
-    Ok(multistatus::answer(Body::from_stream(stream::unfold(Some(listing), |state| async move {
-        let mut listing = state?;
-        let sent = Bytes::from(listing.out.xml.take());
-        Some(match listing.advance() {
-            Ok(true) => (Ok(sent), Some(listing)),
-            Ok(false) => (Ok(sent), None),
-            Err(e) => {
-                tracing::error!("listing {}: {e}", listing.folder);
-                (Err(std::io::Error::other(e)), None)
-            }
-        })
-    }))))
+    Ok(response)
 }
 
-fn write(asked: &Asked, out: &mut Multistatus, folder: &Path, entries: &[Entry]) -> Result<()> {
-    for entry in entries {
-        asked.write(out, &folder.join(Name::new(entry.name.as_str())?), entry)?;
-    }
-    Ok(())
-}
-
-struct Listing {
-    asked: Arc<Asked>,
-    folder: Path,
+/// The members of a folder, page by page.
+struct Members {
+    access: Access,
     id: i64,
-    /// The last key written; None after the end.
+    page: VecDeque<Entry>,
+    /// The last key read; None after the end.
     after: Option<String>,
-    out: Multistatus,
 }
 
-impl Listing {
-    /// Writes the next page; answers whether there is something to send.
-    fn advance(&mut self) -> Result<bool> {
-        let Some(after) = self.after.take() else { return Ok(false) };
-        let page = self.asked.access.list(&self.folder, self.id, &after, PAGE)?;
-        write(&self.asked, &mut self.out, &self.folder, &page)?;
-        match page.last() {
-            Some(last) if page.len() == PAGE => self.after = Some(last.key.clone()),
-            _ => _ = self.out.xml.close("d:multistatus"),
+impl Members {
+    fn next(&mut self, folder: &Path) -> Result<Option<Entry>> {
+        if self.page.is_empty()
+            && let Some(after) = self.after.take()
+        {
+            self.page = self.access.list(folder, self.id, &after, PAGE)?.into();
+            self.after = self.page.back().filter(|_| self.page.len() == PAGE).map(|last| last.key.clone());
         }
-        Ok(true)
+        Ok(self.page.pop_front())
     }
 }
 
 impl Call {
     pub(super) fn asked(&self, propfind: Propfind) -> Result<Asked> {
-        let minimal = self.header("prefer").is_some_and(|p| p.contains("return=minimal")) || self.header("brief") == Some("t");
-        Asked::new(propfind, self.mount.clone(), self.access.clone(), minimal, hides_quota(self.header("user-agent").unwrap_or_default()))
+        let hide_quota = hides_quota(self.header("user-agent").unwrap_or_default());
+        Asked::new(propfind, self.mount.clone(), self.access.clone(), super::minimal(&self.headers), hide_quota)
     }
 }
 

@@ -5,7 +5,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use holm_core::{Change, ContentWriter, Done, Entry, Error, INLINE_MAX, NewContent, Outcome, Timestamp};
 use holm_formats::date;
-use holm_http::body;
 use http::StatusCode;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -27,7 +26,7 @@ pub async fn put(mut call: Call) -> Answer {
     let modified = call.header("x-oc-mtime").and_then(date::parse_unix).map(Timestamp);
     let media_type = call.header("content-type").filter(|t| t.len() <= 255).map(str::to_owned);
     let change = Change::Put { path: call.path.clone(), content, media_type, modified };
-    let done = call.access.commit(change, precondition).await.map_err(|e| call.failure(e))?;
+    let done = call.access.commit(change, precondition).await?;
     Ok(stored(&done, modified.is_some()))
 }
 
@@ -52,7 +51,12 @@ fn early(call: &Call, precondition: &holm_core::Precondition) -> Result<(), Fail
         Err(e) => return Err(e.into()),
         Ok(_) => {}
     }
-    Ok(call.access.check(&call.path, precondition)?)
+    call.access.check(&call.path, precondition)?;
+    // Which token frees which lock is the commit's to decide; without any there is nothing to wait for.
+    match call.access.locks(&call.path)?.into_iter().next() {
+        Some((_, root)) if precondition.tokens().next().is_none() => Err(Error::Locked { path: call.path.clone(), root }.into()),
+        _ => Ok(()),
+    }
 }
 
 pub fn stored(done: &Done, mtime_taken: bool) -> Response {
@@ -67,10 +71,10 @@ pub fn stored(done: &Done, mtime_taken: bool) -> Response {
 /// Takes a body of any length. A body shorter than announced never becomes content.
 async fn receive(call: &mut Call, announced: Option<u64>) -> Result<NewContent, Failure> {
     if announced.is_some_and(|n| n <= INLINE_MAX as u64) {
-        return Ok(NewContent::Inline(body::whole(&mut call.body, INLINE_MAX).await?));
+        return Ok(NewContent::Inline(call.body.whole(INLINE_MAX).await?));
     }
     let mut upload = Upload::new(call.access.upload(&call.path)?);
-    while let Some(bytes) = body::next(&mut call.body).await? {
+    while let Some(bytes) = call.body.next().await? {
         if upload.push(&bytes).await? && announced.is_none() {
             call.access.reserve(upload.size)?;
         }

@@ -1,54 +1,58 @@
-//! REPORT sync-collection (RFC 6578): a sync-token is a journal number. It never expires.
+//! REPORT (RFC 3253 §3.6) on what a tree holds: which reports there are, and those about access (RFC 3744 §9).
+//! Reports that search for principals are for the collections of principals alone.
 
-use holm_core::Seq;
-use holm_formats::dav::{DAV, Propfind, SyncCollection};
-use http::StatusCode;
+use holm_formats::acl::{Expand, acl_principal_prop_set};
+use holm_formats::dav::{DAV, Propfind};
+use holm_formats::xml::Writer;
+use http::HeaderMap;
 
+use super::sync;
 use crate::multistatus::Multistatus;
-use crate::{Answer, Call, Failure};
+use crate::{Answer, Call, Failure, place};
 
-/// Places one answer tells of at most; the client asks on from the token it gets.
-const MOST: usize = 5_000;
-
-pub fn token(seq: Seq) -> String {
-    format!("urn:holm:sync:{}", seq.0)
+/// The reports of an entry, for its DAV:supported-report-set.
+pub fn of_entry(folder: bool) -> &'static [&'static str] {
+    if folder { &["acl-principal-prop-set", "expand-property", "sync-collection"] } else { &["acl-principal-prop-set", "expand-property"] }
 }
 
-fn parse_token(text: &str, newest: Seq) -> Option<Seq> {
-    match text {
-        "" => Some(Seq(0)),
-        _ => text.strip_prefix("urn:holm:sync:")?.parse().ok().map(Seq).filter(|s| s.0 >= 0 && *s <= newest),
+/// RFC 3253 §3.1.5.
+pub fn supported<'x>(xml: &'x mut Writer, names: &[&str]) -> &'x mut Writer {
+    xml.open("d:supported-report-set");
+    for name in names {
+        xml.open("d:supported-report").open("d:report").empty(&format!("d:{name}")).close("d:report").close("d:supported-report");
+    }
+    xml.close("d:supported-report-set")
+}
+
+/// The reports here are about one resource.
+pub fn at_zero(headers: &HeaderMap) -> Result<(), Failure> {
+    match super::depth(headers, "0")? {
+        "0" => Ok(()),
+        _ => Err(Failure::bad("this report is made with Depth: 0")),
     }
 }
 
 pub async fn report(mut call: Call) -> Answer {
     let root = call.xml().await?.ok_or_else(|| Failure::bad("REPORT needs a body that names the report"))?;
-    if !root.is(DAV, "sync-collection") {
-        return Err(Failure::new(StatusCode::FORBIDDEN, "this report is not offered here").with("supported-report", None));
+    let entry = call.access.stat(&call.path)?;
+    let name = root.name.local.as_str();
+    if &*root.name.ns != DAV || !of_entry(entry.is_folder()).contains(&name) {
+        return Err(Failure::unsupported_report());
     }
-    let sync = SyncCollection::from_xml(&root)?;
-    let folder = call.access.stat(&call.path)?;
-    if !folder.is_folder() {
-        return Err(Failure::new(StatusCode::FORBIDDEN, "only a collection is synced").with("supported-report", None));
-    }
-    let since = parse_token(&sync.token, call.access.seq()?)
-        .ok_or_else(|| Failure::new(StatusCode::FORBIDDEN, "not a token of this place").with("valid-sync-token", None))?;
-    let limit = sync.limit.unwrap_or(MOST).clamp(1, MOST);
-    let first = since == Seq(0);
-    let found = call.access.differences(&call.path, since, sync.deep, limit)?;
-    let asked = call.asked(Propfind::Prop(sync.props))?;
-    let mut out = Multistatus::new();
-    for difference in &found.changed {
-        match &difference.entry {
-            Some(entry) => asked.write(&mut out, &difference.path, entry)?,
-            // Who has nothing yet need not hear of what is gone.
-            None if first => {}
-            None => out.status(&call.mount.href(&difference.path, false), StatusCode::NOT_FOUND, None),
+    match name {
+        "sync-collection" => sync::sync(call, &root, &entry),
+        "expand-property" => {
+            at_zero(&call.headers)?;
+            let properties = Expand::from_xml(&root)?;
+            let asked = call.asked(Propfind::Prop(properties.iter().map(|p| p.name.clone()).collect()))?;
+            let mut out = Multistatus::new();
+            asked.expand(&mut out, &call.path, &entry, &properties)?;
+            Ok(out.finish())
+        }
+        // The one principal that an ACL here names is the owner.
+        _ => {
+            at_zero(&call.headers)?;
+            Ok(place::principals(&call.mount, true, acl_principal_prop_set(&root)?))
         }
     }
-    if !found.complete {
-        out.status(&call.mount.href(&call.path, true), StatusCode::INSUFFICIENT_STORAGE, Some("d:number-of-matches-within-limits"));
-    }
-    out.xml.leaf("d:sync-token", &token(found.until));
-    Ok(out.finish())
 }

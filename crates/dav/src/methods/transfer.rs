@@ -25,18 +25,18 @@ pub async fn move_(call: Call) -> Answer {
 async fn transfer(call: Call, change: Change) -> Answer {
     let done = call.access.commit(change, call.precondition()?).await.map_err(|e| match e {
         Error::ConditionFailed(path) if path != call.path => Failure::new(StatusCode::PRECONDITION_FAILED, format!("{path} exists and Overwrite is F")),
-        e => call.failure(e),
+        e => e.into(),
     })?;
     Ok(status(if done.outcome == Outcome::Created { StatusCode::CREATED } else { StatusCode::NO_CONTENT }))
 }
 
 fn target(call: &Call) -> Result<(Path, Overwrite), Failure> {
-    let uri = call.header("destination").ok_or_else(|| Failure::bad("a Destination header is needed"))?;
+    let uri = call.one("destination")?.ok_or_else(|| Failure::bad("a Destination header is needed"))?;
     let to = call.mount.resolve(uri, &call.headers).map_err(|e| match e {
         Elsewhere::Malformed => Failure::bad("the Destination is no URI of a name"),
         Elsewhere::OtherServer => Failure::new(StatusCode::BAD_GATEWAY, "the Destination lies elsewhere; copy through your own machine"),
     })?;
-    let overwrite = match call.header("overwrite") {
+    let overwrite = match call.one("overwrite")? {
         None | Some("T" | "t") => Overwrite::Yes,
         Some("F" | "f") => Overwrite::No,
         Some(_) => return Err(Failure::bad("Overwrite is T or F")),

@@ -1,0 +1,129 @@
+//! Access control as RFC 3744 shows it, to be read only: who owns a resource, which privileges exist, which of them the
+//! party has. What a party may do is decided by its grant, in the core; this tells the truth about that.
+
+use holm_core::{Ability, Grant, Path};
+use holm_formats::xml::Writer;
+
+use crate::mount::Mount;
+
+/// Properties of every resource here that are about access.
+pub const NAMES: &[&str] = &[
+    "owner",
+    "group",
+    "supported-privilege-set",
+    "current-user-privilege-set",
+    "acl",
+    "acl-restrictions",
+    "inherited-acl-set",
+    "principal-collection-set",
+    "current-user-principal",
+];
+
+/// Privileges without parts of their own, and what each allows.
+const READ: &[(&str, &str)] = &[("read-acl", "See the access control list"), ("read-current-user-privilege-set", "See one's own privileges")];
+const WRITE: &[(&str, &str)] =
+    &[("write-content", "Change the content"), ("write-properties", "Change properties"), ("bind", "Add members"), ("unbind", "Remove members")];
+
+/// What a party may do with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    Read,
+    Write,
+    /// With other parties' locks to end: only who may write to the whole tree.
+    All,
+}
+
+impl Rights {
+    pub fn of(grant: &Grant, path: &Path) -> Rights {
+        match (grant.allows(Ability::Write, path), grant.scope.is_root()) {
+            (false, _) => Rights::Read,
+            (true, false) => Rights::Write,
+            (true, true) => Rights::All,
+        }
+    }
+}
+
+/// Who controls a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// In a person's tree: the person, and parties as far as they were granted.
+    Tree(Rights),
+    /// A principal: its person, who may read it.
+    Principal,
+    /// A collection of the server's own, which whoever is signed in may read.
+    Server,
+}
+
+/// Writes the property called `name`, if it is one of [`NAMES`].
+pub fn write(xml: &mut Writer, name: &str, mount: &Mount, control: Control) -> bool {
+    match name {
+        "owner" if control == Control::Server => xml.empty("d:owner"),
+        "owner" | "current-user-principal" => href(xml, name, &mount.principal),
+        "principal-collection-set" => href(xml, name, &mount.principals),
+        // There are no groups, and no lists but the one shown.
+        "group" | "inherited-acl-set" => xml.empty(&format!("d:{name}")),
+        "supported-privilege-set" => supported(xml),
+        "current-user-privilege-set" => current(xml, if let Control::Tree(rights) = control { rights } else { Rights::Read }),
+        "acl" => acl(xml, mount, control),
+        "acl-restrictions" => xml.open("d:acl-restrictions").empty("d:grant-only").empty("d:no-invert").close("d:acl-restrictions"),
+        _ => return false,
+    };
+    true
+}
+
+pub fn href<'x>(xml: &'x mut Writer, name: &str, href: &str) -> &'x mut Writer {
+    let tag = format!("d:{name}");
+    xml.open(&tag).leaf("d:href", href).close(&tag)
+}
+
+fn privilege<'x>(xml: &'x mut Writer, name: &str) -> &'x mut Writer {
+    xml.open("d:privilege").empty(&format!("d:{name}")).close("d:privilege")
+}
+
+/// RFC 3744 §5.4: each privilege held, whether it has parts or is one.
+fn current(xml: &mut Writer, rights: Rights) -> &mut Writer {
+    xml.open("d:current-user-privilege-set");
+    let read = ["read"].into_iter().chain(READ.iter().map(|p| p.0));
+    let write = ["write"].into_iter().chain(WRITE.iter().map(|p| p.0)).filter(|_| rights != Rights::Read);
+    let all = ["unlock", "all"].into_iter().filter(|_| rights == Rights::All);
+    for name in read.chain(write).chain(all) {
+        privilege(xml, name);
+    }
+    xml.close("d:current-user-privilege-set")
+}
+
+/// RFC 3744 §5.3. There is no write-acl: grants are made in holm and not through DAV.
+fn supported(xml: &mut Writer) -> &mut Writer {
+    xml.open("d:supported-privilege-set");
+    supported_open(xml, "all", "Everything");
+    supported_open(xml, "read", "Read content and properties");
+    parts(xml, READ);
+    xml.close("d:supported-privilege");
+    supported_open(xml, "write", "Change content, properties and members");
+    parts(xml, WRITE);
+    xml.close("d:supported-privilege");
+    parts(xml, &[("unlock", "End another's lock")]);
+    xml.close("d:supported-privilege").close("d:supported-privilege-set")
+}
+
+fn supported_open<'x>(xml: &'x mut Writer, name: &str, description: &str) -> &'x mut Writer {
+    privilege(xml.open("d:supported-privilege"), name);
+    xml.fragment("<d:description xml:lang=\"en\">").text(description).close("d:description")
+}
+
+fn parts(xml: &mut Writer, privileges: &[(&str, &str)]) {
+    for (name, description) in privileges {
+        supported_open(xml, name, description).close("d:supported-privilege");
+    }
+}
+
+/// RFC 3744 §5.5: one entry, which no request can change.
+fn acl<'x>(xml: &'x mut Writer, mount: &Mount, control: Control) -> &'x mut Writer {
+    xml.open("d:acl").open("d:ace").open("d:principal");
+    match control {
+        Control::Tree(_) | Control::Principal => xml.leaf("d:href", &mount.principal),
+        Control::Server => xml.empty("d:authenticated"),
+    };
+    privilege(xml.close("d:principal").open("d:grant"), if matches!(control, Control::Tree(_)) { "all" } else { "read" });
+    xml.close("d:grant").empty("d:protected").close("d:ace").close("d:acl")
+}

@@ -1,0 +1,141 @@
+//! REPORT sync-collection (RFC 6578): a sync-token is a collection's id and a journal number. It never expires, and is of
+//! no use for another collection that came to the same place. The first sync of members lists them page by page, because
+//! a copied collection has members that the journal does not name; the token of an unfinished listing also holds the
+//! last name told.
+
+use std::collections::VecDeque;
+
+use holm_core::{Difference, Entry, Name, Seq};
+use holm_formats::dav::{Propfind, SyncCollection};
+use holm_formats::xml::Element;
+use http::StatusCode;
+
+use crate::multistatus::{self, Multistatus};
+use crate::{Answer, Call, Failure};
+
+/// Places one answer tells of at most; the client asks on from the token it gets.
+const MOST: usize = 5_000;
+const PREFIX: &str = "urn:holm:sync:";
+
+/// How far a client has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Token {
+    folder: i64,
+    seq: Seq,
+    /// The last member told of a listing that began at `seq`.
+    after: Option<String>,
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+impl Token {
+    /// None where it is no token of this folder.
+    fn parse(text: &str, folder: i64, newest: Seq) -> Option<Token> {
+        let rest = text.strip_prefix(PREFIX)?;
+        let (numbers, after) = match rest.split_once('/') {
+            Some((numbers, name)) => match holm_http::path::parse(name).ok()?.names() {
+                [name] => (numbers, Some(name.key().to_owned())),
+                _ => return None,
+            },
+            None => (rest, None),
+        };
+        let (id, seq) = numbers.split_once('-')?;
+        let token = Token { folder: number(id)?, seq: Seq(number(seq)?), after };
+        (token.folder == folder && token.seq <= newest).then_some(token)
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{PREFIX}{}-{}", self.folder, self.seq.0);
+        if let Some(after) = &self.after {
+            holm_http::path::push_name(&mut text, after);
+        }
+        text
+    }
+}
+
+/// The token of a folder as it stands.
+pub fn token(folder: &Entry) -> String {
+    Token { folder: folder.id, seq: folder.seq, after: None }.text()
+}
+
+pub fn sync(call: Call, root: &Element, folder: &Entry) -> Answer {
+    // RFC 6578 §3.2 says 0; some clients say 1 and mean it.
+    if call.depth("0")? == "infinity" {
+        return Err(Failure::bad("sync-collection is asked with Depth: 0"));
+    }
+    let sync = SyncCollection::from_xml(root)?;
+    let newest = call.access.seq()?;
+    let since = match sync.token.as_str() {
+        "" => None,
+        text => Some(
+            Token::parse(text, folder.id, newest)
+                .ok_or_else(|| Failure::new(StatusCode::FORBIDDEN, "not a token of this collection; begin again with an empty one").with("valid-sync-token"))?,
+        ),
+    };
+    let limit = sync.limit.unwrap_or(MOST).clamp(1, MOST);
+    let asked = call.asked(Propfind::Prop(sync.props))?;
+    let first = since.is_none();
+    let since = since.unwrap_or(Token { folder: folder.id, seq: Seq(0), after: None });
+    let (changed, until, complete) = if !sync.deep && (first || since.after.is_some()) {
+        // Changes made while the listing goes on are told after it: its token stays where it began.
+        let seq = if first { newest } else { since.seq };
+        let mut members = call.access.list(&call.path, folder.id, since.after.as_deref().unwrap_or_default(), limit + 1)?;
+        let complete = members.len() <= limit;
+        members.truncate(limit);
+        let after = members.last().filter(|_| !complete).map(|last| last.key.clone());
+        let place = |entry: Entry| Ok(Difference { path: call.path.join(Name::new(entry.name.as_str())?), entry: Some(entry) });
+        (members.into_iter().map(place).collect::<holm_core::Result<VecDeque<_>>>()?, Token { seq, after, ..since }, complete)
+    } else {
+        let found = call.access.differences(&call.path, since.seq, sync.deep, limit)?;
+        (found.changed.into(), Token { seq: found.until, after: None, ..since }, found.complete)
+    };
+    write(call, asked, first, changed, until, complete)
+}
+
+fn write(call: Call, asked: crate::props::Asked, first: bool, mut changed: VecDeque<Difference>, until: Token, complete: bool) -> Answer {
+    let step = move |out: &mut Multistatus| {
+        let Some(difference) = changed.pop_front() else {
+            if !complete {
+                out.status(&call.mount.href(&call.path, true), StatusCode::INSUFFICIENT_STORAGE, Some("d:number-of-matches-within-limits"));
+            }
+            out.xml.leaf("d:sync-token", &until.text());
+            return Ok(false);
+        };
+        match &difference.entry {
+            Some(entry) => asked.write(out, &difference.path, entry)?,
+            // Who has nothing yet need not hear of what is gone.
+            None if first => {}
+            None => out.status(&call.mount.href(&difference.path, false), StatusCode::NOT_FOUND, None),
+        }
+        Ok(true)
+    };
+    Ok(multistatus::streamed(Multistatus::new(), step)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens() {
+        let check = |text: &str, want: Option<(i64, Option<&str>)>| {
+            let got = Token::parse(text, 4, Seq(7));
+            assert_eq!(got.as_ref().map(|t| (t.seq.0, t.after.as_deref())), want, "{text}");
+            if let Some(token) = got {
+                assert_eq!(token.text(), text);
+            }
+        };
+        check("urn:holm:sync:4-7", Some((7, None)));
+        check("urn:holm:sync:4-3/a%20%25", Some((3, Some("a %"))));
+        for bad in ["", "4-7", "urn:holm:sync:", "urn:holm:sync:7", "urn:holm:sync:4-8", "urn:holm:sync:5-7", "urn:holm:sync:4--1", "urn:holm:sync:4-+1"] {
+            check(bad, None);
+        }
+        for bad in
+            ["urn:holm:sync:4-1/", "urn:holm:sync:4-1/..", "urn:holm:sync:4-1/a/b", "urn:holm:sync:4-99999999999999999999", "http://x/", "urn:holm:sync:-"]
+        {
+            check(bad, None);
+        }
+    }
+}
