@@ -148,6 +148,23 @@ pub fn every(tx: &dyn Tx, person: PersonId, each: &mut dyn FnMut(&Entry) -> Resu
     tx.query(select_entry!("person = ?1"), &[person.0.into()], &mut |row| each(&from_row(row)?))
 }
 
+/// Whether no entry lies more than `levels` below `folder`.
+pub fn is_flatter(tx: &dyn Tx, person: PersonId, folder: i64, levels: usize) -> Result<bool> {
+    let mut folders = vec![(folder, levels)];
+    while let Some((folder, levels)) = folders.pop() {
+        let Some(below) = levels.checked_sub(1) else {
+            let sql = "SELECT 1 FROM entry WHERE person = ?1 AND parent = ?2 LIMIT 1";
+            if tx.first(sql, &[person.0.into(), folder.into()], |_| Ok(()))?.is_some() {
+                return Ok(false);
+            }
+            continue;
+        };
+        let sql = "SELECT id FROM entry WHERE person = ?1 AND parent = ?2 AND kind = 0";
+        folders.extend(tx.all(sql, &[person.0.into(), folder.into()], |row| row.int(0))?.into_iter().map(|id| (id, below)));
+    }
+    Ok(true)
+}
+
 /// The ids from `id` up to the root of what holds it (the tree or the trash), `id` first.
 pub fn ancestors(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Vec<i64>> {
     let mut ids = vec![id];

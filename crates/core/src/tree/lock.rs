@@ -141,8 +141,8 @@ impl Applier<'_> {
         if request.depth == Depth::Infinity {
             rivals.extend(below(self.tx, self.person, self.now, entry.id)?);
         }
-        if rivals.iter().any(|l| l.exclusive || request.exclusive) {
-            return Err(Error::LockConflict(path));
+        if let Some(rival) = rivals.iter().find(|l| l.exclusive || request.exclusive) {
+            return Err(Error::LockConflict(entry::path_of(self.tx, self.person, rival.entry)?.unwrap_or(path)));
         }
         let count = self.tx.first("SELECT COUNT(*) FROM lock WHERE person = ?1", &[self.person.0.into()], |r| r.int(0))?;
         if count.unwrap_or(0) >= MAX_LOCKS {

@@ -14,6 +14,8 @@ use crate::store::catalog::Tx;
 pub const MAX_PROPS: i64 = 512;
 /// Longest value in bytes.
 pub const MAX_VALUE: usize = 64 * 1024;
+/// Bytes of all values of one entry: an answer holds them at once.
+const MAX_VALUES: i64 = 1024 * 1024;
 
 /// A property's name in Clark notation (`{namespace}local`) and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,21 +49,27 @@ impl Applier<'_> {
                 }
             }
         }
-        let count = self.count_props(id)?;
-        if count > MAX_PROPS { Err(Error::Limit("an entry has at most 512 properties")) } else { Ok(count) }
+        let (count, bytes) = self.measure_props(id)?;
+        if count > MAX_PROPS || bytes > MAX_VALUES {
+            return Err(Error::Limit("an entry has at most 512 properties, of 1 MiB together"));
+        }
+        Ok(count)
     }
 
     pub(super) fn count_props(&self, id: i64) -> Result<i64> {
-        let sql = "SELECT COUNT(*) FROM prop WHERE person = ?1 AND entry = ?2";
-        Ok(self.tx.first(sql, &[self.person.0.into(), id.into()], |r| r.int(0))?.unwrap_or(0))
+        Ok(self.measure_props(id)?.0)
+    }
+
+    /// How many properties an entry has, and the size of their values.
+    fn measure_props(&self, id: i64) -> Result<(i64, i64)> {
+        let sql = "SELECT COUNT(*), COALESCE(SUM(OCTET_LENGTH(value)), 0) FROM prop WHERE person = ?1 AND entry = ?2";
+        Ok(self.tx.first(sql, &[self.person.0.into(), id.into()], |r| Ok((r.int(0)?, r.int(1)?)))?.unwrap_or_default())
     }
 
     /// Gives `to` what `from` has; properties of the same name are replaced.
     pub(super) fn copy_props(&self, from: i64, to: i64) -> Result<()> {
-        for (name, value) in list(self.tx, self.person, from)? {
-            self.change_props(to, &[PropChange::Set { name, value }])?;
-        }
-        Ok(())
+        let all: Vec<_> = list(self.tx, self.person, from)?.into_iter().map(|(name, value)| PropChange::Set { name, value }).collect();
+        self.change_props(to, &all).map(|_| ())
     }
 
     pub(super) fn drop_props(&self, id: i64) -> Result<()> {

@@ -7,7 +7,7 @@ use super::entry::{self, Entry, Kind};
 use super::lock::Touch;
 use crate::error::{Error, Result};
 use crate::journal::{Op, Seq};
-use crate::name::{Name, Path};
+use crate::name::{MAX_DEPTH, Name, Path};
 
 /// Source and target of a transfer, checked.
 struct Route {
@@ -36,6 +36,11 @@ impl Applier<'_> {
         }
         self.check_locks(to, &target.entries, if target.target().is_some() { Touch::Subtree } else { Touch::Members })?;
         let name = to.name().cloned().ok_or(Error::Forbidden("the root is not to be replaced"))?;
+        // What lies deeper than a path can say could not be asked for. What does not get deeper needs no look.
+        let levels = MAX_DEPTH.saturating_sub(to.names().len());
+        if entry.is_folder() && to.names().len() > from.names().len() && !entry::is_flatter(self.tx, self.person, entry.id, levels)? {
+            return Err(Error::Forbidden("something in that folder would lie more than 128 names deep; move its parts one by one"));
+        }
         Ok(Route { source, target, from: entry, name, folder })
     }
 
