@@ -1,10 +1,13 @@
 //! The whole program, as its users meet it: started as a process, spoken to over the network.
 
+mod access_control;
 mod bad_input;
 mod clients;
 mod command_line;
 mod crash;
+mod framing;
 mod libraries;
+mod limits;
 mod mounts;
 mod rclone;
 mod sequences;

@@ -89,6 +89,15 @@ impl Server {
         self.child.id()
     }
 
+    /// The most memory the server had resident since the last call, in bytes.
+    pub fn peak(&self) -> i64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).expect("its peak");
+        let kib: i64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("a new start");
+        kib * 1024
+    }
+
     pub fn kill_and_restart(&mut self) {
         let _ = self.child.kill();
         self.child.wait().expect("its end");
