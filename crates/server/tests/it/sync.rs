@@ -50,3 +50,56 @@ fn limits_are_kept_and_the_token_goes_on() {
     }
     assert_eq!(seen, 10);
 }
+
+/// The journal does not name the members of a copied collection one by one.
+#[test]
+fn a_copied_collection_is_told_whole() {
+    let s = Server::start();
+    s.send("MKCOL", "/d", &[], "").expect(201);
+    s.send("MKCOL", "/d/e", &[], "").expect(201);
+    for n in 0..5 {
+        s.send("PUT", &format!("/d/f%20{n}"), &[], "x").expect(201);
+        s.send("PUT", &format!("/d/e/{n}"), &[], "x").expect(201);
+    }
+    let (before, token) = report(&s, "/", "", "<d:sync-level>infinite</d:sync-level>");
+    assert_eq!(before.matches("<d:propstat>").count(), 12, "{before}");
+    s.send("COPY", "/d", &["Destination: /dav/files/ann/copy"], "").expect(201);
+    let (deep, _) = report(&s, "/", &token, "<d:sync-level>infinite</d:sync-level>");
+    assert_eq!(deep.matches("/copy/").count(), 12, "{deep}");
+    let (all, _) = report(&s, "/copy/", "", "<d:sync-level>1</d:sync-level>");
+    assert_eq!(all.matches("<d:propstat>").count(), 6, "{all}");
+    let (below, _) = report(&s, "/copy/e/", "", "<d:sync-level>1</d:sync-level>");
+    assert_eq!(below.matches("<d:propstat>").count(), 5, "{below}");
+    // In pieces, while others write: what changes meanwhile is told afterwards.
+    let three = "<d:sync-level>1</d:sync-level><d:limit><d:nresults>3</d:nresults></d:limit>";
+    let (first, middle) = report(&s, "/copy/", "", three);
+    assert!(first.contains("507 Insufficient Storage") && first.contains("number-of-matches-within-limits"), "{first}");
+    s.send("DELETE", "/copy/e", &[], "").expect(204);
+    s.send("PUT", "/copy/a", &[], "x").expect(201);
+    let (second, end) = report(&s, "/copy/", &middle, three);
+    assert!(second.contains("/copy/f%204<") && !second.contains("507"), "{second}");
+    let (rest, _) = report(&s, "/copy/", &end, "<d:sync-level>1</d:sync-level>");
+    assert!(rest.contains("/copy/a<") && rest.contains("/copy/e</d:href><d:status>HTTP/1.1 404"), "{rest}");
+}
+
+/// A token belongs to a collection, not to a name.
+#[test]
+fn another_collection_at_the_same_place_is_another() {
+    let s = Server::start();
+    for name in ["/d", "/e"] {
+        s.send("MKCOL", name, &[], "").expect(201);
+        s.send("PUT", &format!("{name}/f"), &[], "x").expect(201);
+    }
+    let (_, token) = report(&s, "/d/", "", "");
+    let ask = |path: &str| {
+        let body = format!("<d:sync-collection xmlns:d='DAV:'><d:sync-token>{token}</d:sync-token><d:prop/></d:sync-collection>");
+        s.send("REPORT", path, &[], body).status
+    };
+    assert_eq!((ask("/d/"), ask("/e/")), (207, 403));
+    s.send("MOVE", "/d", &["Destination: /dav/files/ann/moved"], "").expect(201);
+    s.send("MOVE", "/e", &["Destination: /dav/files/ann/d"], "").expect(201);
+    assert_eq!((ask("/d/"), ask("/moved/")), (403, 207));
+    s.send("DELETE", "/moved", &[], "").expect(204);
+    s.send("MKCOL", "/moved", &[], "").expect(201);
+    assert_eq!(ask("/moved/"), 403);
+}
