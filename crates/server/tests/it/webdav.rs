@@ -18,6 +18,11 @@ fn conditional_writes() {
     s.send("PUT", "/f", &[&match_it], "three").expect(412);
     s.send("DELETE", "/f", &[&match_it], "").expect(412);
     s.send("GET", "/f", &[&format!("If-None-Match: W/{newer}, \"x\"")], "").expect(304);
+    s.send("PUT", "/f", &[&format!("If-None-Match: W/{newer}")], "three").expect(412);
+    // A date beside an ETag says nothing.
+    let later = "If-Modified-Since: Fri, 31 Dec 2100 23:59:59 GMT";
+    s.send("GET", "/f", &[later], "").expect(304);
+    s.send("GET", "/f", &[later, "If-None-Match: \"x\""], "").expect(200);
     assert_eq!(s.send("GET", "/f", &[], "").expect(200).body, b"two");
     // One ETag everywhere, and a move keeps it.
     assert!(s.send("PROPFIND", "/f", &["Depth: 0"], "").expect(207).text().contains(&newer.replace("\"", "&quot;")));
@@ -196,4 +201,109 @@ fn scopes_and_other_people() {
     s.run(&["person", "add", "bob"]).unwrap();
     s.send("GET", "/dav/files/bob/", &[], "").expect(404);
     s.send("COPY", "/in/f", &["Destination: /dav/files/bob/f"], "").expect(502);
+}
+
+#[test]
+fn options_are_told_to_anybody_and_everywhere() {
+    let s = Server::start();
+    for path in ["/", "/no", "/dav/", "/dav/files/", "/dav/files/bob/", "*"] {
+        let answer = s.send_as("none", "OPTIONS", path, &["Origin: https://elsewhere.example"], "").expect(200);
+        for class in ["1", "2", "3", "access-control", "extended-mkcol", "sync-collection", "sabredav-partialupdate"] {
+            assert!(answer.header("dav").unwrap().split(", ").any(|c| c == class), "{class}: {}", answer.head);
+        }
+        assert_eq!((answer.header("ms-author-via"), answer.header("accept-ranges"), answer.header("content-length")), (Some("DAV"), Some("bytes"), Some("0")));
+        let whole = path == "/" || path == "/no" || path == "*" || path.ends_with("bob/");
+        assert_eq!(answer.header("allow").unwrap().contains("LOCK"), whole, "{path}: {}", answer.head);
+    }
+    // The connection stays open: Finder fails where it is dropped.
+    let options = format!("OPTIONS / HTTP/1.1\r\nHost: {}\r\n\r\n", s.address);
+    let twice = s.raw(format!("{options}{}", options.replace("Host", "Connection: close\r\nHost")).as_bytes());
+    assert!(twice.text().contains("HTTP/1.1 200 OK"), "{twice:?}");
+}
+
+#[test]
+fn propfind_in_each_of_its_forms() {
+    let s = Server::start();
+    s.send("MKCOL", "/d", &[], "").expect(201);
+    s.send("PUT", "/d/f", &[], "x").expect(201);
+    let set = "<d:propertyupdate xmlns:d='DAV:'><d:set><d:prop><x xmlns='u:'>1</x></d:prop></d:set></d:propertyupdate>";
+    s.send("PROPPATCH", "/d", &[], set).expect(207);
+    let ask = |headers: &[&str], inner: &str| {
+        let body = format!("<d:propfind xmlns:d='DAV:'>{inner}</d:propfind>");
+        s.send("PROPFIND", "/d", &[headers, &["Depth: 0"]].concat(), body).expect(207)
+    };
+    let all = ask(&[], "<d:allprop/>").text();
+    assert!(all.contains("<d:getetag>") && all.contains("\"u:\">1</x:x>") && !all.contains("sync-token") && !all.contains("404"), "{all}");
+    assert_eq!(s.send("PROPFIND", "/d", &["Depth: 0"], "").text(), all, "no body means all");
+    let more = ask(&[], "<d:allprop/><d:include><d:sync-token/><d:owner/><d:getetag/></d:include>").text();
+    assert!(more.contains("<d:sync-token>urn:") && more.contains("<d:owner>") && more.matches("<d:getetag>").count() == 1, "{more}");
+    let names = ask(&[], "<d:propname/>").text();
+    assert!(names.contains("<d:getetag/>") && names.contains("<x:x xmlns:x=\"u:\"/>") && !names.contains("getcontentlength"), "{names}");
+    let some = "<d:prop><d:resourcetype/><d:getcontentlength/><y xmlns='u:'/></d:prop>";
+    assert!(ask(&[], some).text().contains("404 Not Found"));
+    for minimal in ["Prefer: return=minimal", "Brief: t"] {
+        let answer = ask(&[minimal], some);
+        assert!(!answer.text().contains("404") && answer.header("preference-applied") == Some("return=minimal"), "{}", answer.text());
+    }
+    // With a slash and without, answered and not redirected; hrefs of collections end in one.
+    for path in ["/d", "/d/"] {
+        let answer = s.send("PROPFIND", path, &["Depth: 1"], "").expect(207);
+        assert_eq!(answer.header("content-location"), Some("/dav/files/ann/d/"));
+        assert_eq!(answer.header("content-type"), Some("application/xml; charset=utf-8"));
+        let text = answer.text();
+        assert!(text.contains("<d:href>/dav/files/ann/d/</d:href>") && text.contains("<d:href>/dav/files/ann/d/f</d:href>"), "{text}");
+        assert!(!text.contains('\n') && text.contains("<d:status>HTTP/1.1 200 OK</d:status>"), "{text}");
+    }
+    s.send("MOVE", "/d", &["Destination: /dav/files/ann/e"], "").expect(201);
+    s.send("DELETE", "/e", &[], "").expect(204);
+}
+
+#[test]
+fn properties_are_changed_in_order_and_travel() {
+    let s = Server::start();
+    s.send("PUT", "/f", &[], "x").expect(201);
+    let patch = |steps: &str| s.send("PROPPATCH", "/f", &[], format!("<d:propertyupdate xmlns:d='DAV:'>{steps}</d:propertyupdate>")).expect(207).text();
+    let set = |value: &str| format!("<d:set><d:prop><x xmlns='u:'>{value}</x></d:prop></d:set>");
+    let remove = "<d:remove><d:prop><x xmlns='u:'/><never xmlns='u:'/></d:prop></d:remove>";
+    assert!(!patch(&[remove, &set("1"), &set("\u{1f600}")].concat()).contains("40"), "what is not there is removed at once");
+    let value = |path: &str| {
+        let text = s.send("PROPFIND", path, &["Depth: 0"], "<d:propfind xmlns:d='DAV:'><d:prop><x xmlns='u:'/></d:prop></d:propfind>").expect(207).text();
+        text.split("xmlns:x=\"u:\">").nth(1).map(|v| v.split('<').next().unwrap().to_owned())
+    };
+    assert_eq!(value("/f").as_deref(), Some("\u{1f600}"));
+    s.send("COPY", "/f", &["Destination: /dav/files/ann/g"], "").expect(201);
+    s.send("MOVE", "/f", &["Destination: /dav/files/ann/h"], "").expect(201);
+    assert_eq!((value("/g").as_deref(), value("/h").as_deref()), (Some("\u{1f600}"), Some("\u{1f600}")));
+}
+
+#[test]
+fn locks_of_collections() {
+    let s = Server::start();
+    for path in ["/flat", "/deep"] {
+        s.send("MKCOL", path, &[], "").expect(201);
+        s.send("PUT", &format!("{path}/f"), &[], "x").expect(201);
+    }
+    let other = s.run(&["app-password", "add", "ann", "--quiet"]).unwrap();
+    let other = crate::server::basic("ann", other.trim());
+    let lock = |path: &str, depth: &str| s.send("LOCK", path, &[depth], LOCKINFO).expect(200).header("lock-token").unwrap().to_owned();
+    let (flat, deep) = (lock("/flat", "Depth: 0"), lock("/deep", "Depth: infinity"));
+    // Depth 0: members come and go with its token only, and change without.
+    s.send("PUT", "/flat/new", &[], "x").expect(423);
+    s.send("DELETE", "/flat/f", &[], "").expect(423);
+    s.send("PUT", "/flat/f", &[], "y").expect(204);
+    s.send("PUT", "/flat/new", &[&format!("If: </dav/files/ann/flat/> ({flat})")], "x").expect(201);
+    // Infinity: everything below is locked, is shown as such, and can be refreshed from there.
+    s.send("PUT", "/deep/f", &[], "y").expect(423);
+    let refreshed = s.send("LOCK", "/deep/f", &[&format!("If: ({deep})"), "Timeout: Second-77"], "").expect(200).text();
+    assert!(refreshed.contains("Second-77") && refreshed.contains("<d:lockroot><d:href>/dav/files/ann/deep/</d:href></d:lockroot>"), "{refreshed}");
+    assert!(s.send("PROPFIND", "/deep/f", &["Depth: 0"], "").text().contains("<d:depth>infinity</d:depth>"));
+    // Nobody is kept from reading, and a lock does not travel with a copy.
+    for (method, status) in [("GET", 200), ("HEAD", 200), ("PROPFIND", 207)] {
+        s.send_as(&other, method, "/deep/f", &["Depth: 0"], "").expect(status);
+    }
+    s.send("COPY", "/deep", &["Destination: /dav/files/ann/copy"], "").expect(201);
+    s.send_as(&other, "PUT", "/copy/f", &[], "z").expect(204);
+    assert!(s.send("PROPFIND", "/copy", &["Depth: 0"], "").text().contains("<d:lockdiscovery></d:lockdiscovery>"));
+    s.send("UNLOCK", "/deep/f", &[&format!("Lock-Token: {deep}")], "").expect(204);
+    s.send("PUT", "/deep/f", &[], "y").expect(204);
 }
