@@ -19,6 +19,8 @@ use crate::{Answer, Failure, MAX_XML, Mount};
 pub const ALLOW: &str = "OPTIONS, GET, HEAD, PROPFIND, REPORT";
 /// Properties that every place has.
 const ALL: &[&str] = &["displayname", "resourcetype"];
+/// Properties that every place has, told when asked by name; so are those of [`acl::NAMES`].
+const NAMED: &[&str] = &["supported-report-set"];
 /// Properties of principals alone (RFC 3744 §4).
 pub const PRINCIPAL: &[&str] = &["alternate-URI-set", "principal-URL", "group-member-set", "group-membership"];
 
@@ -100,26 +102,20 @@ impl Seen<'_> {
     }
 
     fn response(&self, out: &mut Multistatus, propfind: &Propfind, minimal: bool) {
-        let every = |group: &[&'static str]| group.to_vec();
-        out.response(&self.place.href, minimal, |xml| {
-            let missing = match propfind {
-                Propfind::Prop(names) => return names.iter().filter(|name| !self.write(xml, name)).cloned().collect(),
-                Propfind::PropName => {
-                    for name in [every(ALL), vec!["supported-report-set"], every(acl::NAMES), every(PRINCIPAL)].concat() {
-                        if self.live(&mut Writer::default(), name) {
-                            xml.empty(&format!("d:{name}"));
-                        }
-                    }
-                    Vec::new()
+        out.response(&self.place.href, minimal, |xml| match propfind {
+            Propfind::Prop(names) => names.iter().filter(|name| !self.write(xml, name)).cloned().collect(),
+            Propfind::PropName => {
+                for name in [ALL, NAMED, acl::NAMES, PRINCIPAL].concat().into_iter().filter(|name| self.live(&mut Writer::default(), name)) {
+                    xml.empty(&format!("d:{name}"));
                 }
-                Propfind::AllProp { include } => {
-                    for name in ALL {
-                        self.live(xml, name);
-                    }
-                    include.iter().filter(|name| !ALL.contains(&name.local.as_str()) && !self.write(xml, name)).cloned().collect()
+                Vec::new()
+            }
+            Propfind::AllProp { include } => {
+                for name in ALL {
+                    self.live(xml, name);
                 }
-            };
-            missing
+                include.iter().filter(|name| !ALL.contains(&name.local.as_str()) && !self.write(xml, name)).cloned().collect()
+            }
         });
     }
 }
