@@ -147,6 +147,8 @@ fn methods_and_depths() {
         ("lock_below_a_missing_folder", 409, "LOCK", "/no/f", &[], LOCKINFO),
         ("get_of_nothing", 404, "GET", "/no", &[], ""),
         ("get_below_a_file", 404, "GET", "/f/g", &[], ""),
+        ("t58_principal_of_somebody_else", 404, "PROPFIND", "/dav/principals/users/bob/", &["Depth: 0"], ""),
+        ("t58_tree_of_somebody_else", 404, "PROPFIND", "/dav/files/bob/", &["Depth: 0"], ""),
         ("get_above_the_tree", 404, "GET", "/dav/no", &[], ""),
         ("mkcol_with_a_body_of_no_known_type", 415, "MKCOL", "/e", &["Content-Type: text/plain"], "hello"),
         ("mkcol_with_another_body", 415, "MKCOL", "/e", &["Content-Type: text/xml"], "<d:propfind xmlns:d='DAV:'/>"),
