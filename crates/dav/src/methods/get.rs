@@ -18,6 +18,8 @@ use crate::{Answer, Call, Failure};
 
 /// Bytes read at a time when streaming; the next block is read while one is sent.
 const BLOCK: u64 = 512 * 1024;
+/// Up to this many bytes are opened on the async thread, about 30 µs, when they are in memory.
+const SHORT: u64 = 128 * 1024;
 
 pub async fn get(call: Call, head_only: bool) -> Answer {
     let (entry, content) = match call.access.open(&call.path) {
@@ -78,12 +80,30 @@ fn wanted(call: &Call, entry: &Entry, head_only: bool) -> Range {
 }
 
 async fn cut_body(access: Access, content: i64, from: u64, to: u64) -> Result<Body, Failure> {
+    if to - from <= SHORT
+        && let Some(bytes) = short(&access, content, from, to)?
+    {
+        return Ok(Body::from(bytes));
+    }
     let first = next_block(&access, content, from, to);
     if to - from <= BLOCK {
         let (bytes, _) = first.await.map_err(lost)??;
         return Ok(Body::from(bytes));
     }
     Ok(Body::from_stream(blocks(access, content, from, to, Some(first))))
+}
+
+/// A short stretch, if all of it is in memory: that costs less than a hop to another thread and back.
+fn short(access: &Access, content: i64, from: u64, to: u64) -> Result<Option<Vec<u8>>, Error> {
+    let mut out = Vec::with_capacity((to - from) as usize + 128 * 1024);
+    let mut at = from;
+    while at < to {
+        match access.read_now(content, at, to, &mut out)? {
+            Some(came) => at += came,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(out))
 }
 
 /// Bytes `from..to` of cut content, block by block; `first` is a read that was begun already.

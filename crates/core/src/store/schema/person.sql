@@ -21,6 +21,7 @@ CREATE TABLE entry (
   PRIMARY KEY (person, parent, key)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX entry_by_id ON entry (person, id);
+CREATE INDEX entry_folders ON entry (person, parent, id) WHERE kind = 0;
 CREATE TABLE version (            -- earlier contents of a file
   person BIGINT NOT NULL, entry BIGINT NOT NULL, seq BIGINT NOT NULL,
   content BIGINT NOT NULL, tag BIGINT NOT NULL, size BIGINT NOT NULL, modified BIGINT NOT NULL,
