@@ -15,7 +15,8 @@ use crate::host::Host;
 use crate::journal::{self, Difference, Differences, Op, Paths, Record, Seq};
 use crate::name::{Name, Path};
 use crate::party::{Ability, Party, PersonId};
-use crate::store::content::{Content, ContentWriter, NewContent, Store};
+use crate::store::content::{Content, NewContent, Store};
+use crate::store::upload::ContentWriter;
 use crate::tree::apply::Head;
 use crate::tree::change::{Change, Done, Request};
 use crate::tree::condition::Precondition;
@@ -232,19 +233,16 @@ impl Access {
         self.store().catalog.reading(|tx| journal::since(tx, self.person(), since, limit))
     }
 
-    /// Takes a file's bytes, before they are committed.
-    pub fn upload(&self, path: &Path) -> Result<ContentWriter> {
-        self.may(Ability::Write, path)?;
-        Ok(self.tree.store.writer())
+    /// Whether this party may write at `path`.
+    pub fn may_write(&self, path: &Path) -> Result<()> {
+        self.may(Ability::Write, path)
     }
 
-    /// Fails early where `size` more bytes cannot fit; the commit decides.
-    pub fn reserve(&self, size: u64) -> Result<()> {
-        let Usage { used, quota } = self.usage()?;
-        if quota > 0 && used.saturating_add(size) > quota {
-            return Err(Error::QuotaExceeded { used, quota, asked: size });
-        }
-        Ok(())
+    /// Takes a file's bytes, before they are committed; with their number, where it is known, so that room for them is
+    /// set aside.
+    pub fn upload(&self, path: &Path, announced: Option<u64>) -> Result<ContentWriter> {
+        self.may(Ability::Write, path)?;
+        self.tree.store.upload(announced)
     }
 
     /// The one way to change anything. Resolves when the change is durable, or says why it was not made.

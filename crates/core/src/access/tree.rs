@@ -11,9 +11,10 @@ use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::journal::Seq;
 use crate::party::Party;
-use crate::store::content::Store;
+use crate::store::content::{NewContent, Store};
+use crate::store::upload::Staged;
 use crate::tree::apply::{Applier, Batch};
-use crate::tree::change::{Done, Request};
+use crate::tree::change::{Change, Done, Request};
 
 /// Changes that may wait for the writer; more are refused with [`Error::Busy`].
 const QUEUE: usize = 1_024;
@@ -22,7 +23,10 @@ const BATCH: usize = 256;
 
 struct Job {
     party: Arc<Party>,
-    request: Request,
+    /// Taken when it is applied.
+    request: Option<Request>,
+    /// What its upload left to be undone or kept.
+    staged: Option<Arc<Staged>>,
     reply: oneshot::Sender<Result<Done>>,
 }
 
@@ -54,7 +58,11 @@ impl Tree {
 
     pub fn submit(&self, party: Arc<Party>, request: Request) -> Result<oneshot::Receiver<Result<Done>>> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Job { party, request, reply }).map_err(|e| match e {
+        let staged = match &request.change {
+            Change::Put { content: NewContent::Chunked { staged, .. }, .. } => Some(staged.clone()),
+            _ => None,
+        };
+        self.jobs.try_send(Job { party, request: Some(request), staged, reply }).map_err(|e| match e {
             TrySendError::Full(_) => Error::Busy,
             TrySendError::Disconnected(_) => Error::Poisoned,
         })?;
@@ -88,13 +96,12 @@ impl Writer {
     }
 
     /// Answers false when storage failed: after a failed sync nobody knows what is on the disk.
-    fn commit(&self, jobs: Vec<Job>) -> bool {
-        let mut requests: Vec<_> = jobs.iter().map(|j| Some(j.request.clone())).collect();
+    fn commit(&self, mut jobs: Vec<Job>) -> bool {
         let outcome = self.store.catalog.writing(|tx| {
             let mut batch = Batch::begin(tx, self.store.person)?;
             let mut answers = Vec::with_capacity(jobs.len());
-            for (job, request) in jobs.iter().zip(&mut requests) {
-                let Request { change, precondition } = request.take().expect("each request once");
+            for job in &mut jobs {
+                let Request { change, precondition } = job.request.take().expect("each request once");
                 let before = batch.clone();
                 let answer = tx.attempt(|| {
                     let mut applier = Applier {
@@ -123,10 +130,17 @@ impl Writer {
         match outcome {
             Ok((answers, newest)) => {
                 self.newest.send_replace(newest);
-                jobs.into_iter().zip(answers).for_each(|(j, a)| drop(j.reply.send(a)));
+                for (job, answer) in jobs.into_iter().zip(answers) {
+                    if let (Ok(_), Some(staged)) = (&answer, &job.staged) {
+                        staged.keep();
+                    }
+                    let _ = job.reply.send(answer);
+                }
                 true
             }
             Err(e) => {
+                // Whether anything of it reached the disk is not known: nothing may be undone.
+                jobs.iter().filter_map(|j| j.staged.as_ref()).for_each(|staged| staged.keep());
                 let fatal = matches!(e, Error::Io { .. });
                 let again = || match e {
                     Error::DiskFull => Error::DiskFull,

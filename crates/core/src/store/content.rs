@@ -4,13 +4,15 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use fastcdc::v2020::{Normalization, cut_gear, get_gear_with_seed, select_masks};
 
 use super::catalog::{Catalog, Tx};
-use super::pack::{ChunkName, PackWriter, Place};
+use super::pack::{ChunkName, Place};
 use super::shelf::Shelf;
+use super::upload::Staged;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::keys::PersonKey;
@@ -18,7 +20,7 @@ use crate::party::PersonId;
 
 const CHUNK_MIN: usize = 128 * 1024;
 const CHUNK_AVG: usize = 512 * 1024;
-const CHUNK_MAX: usize = 2 * 1024 * 1024;
+pub(super) const CHUNK_MAX: usize = 2 * 1024 * 1024;
 /// Parts remembered between reads, about 120 bytes each; more empties the lot.
 const PARTS_KEPT: usize = 4_096;
 /// Parts looked up at a time.
@@ -29,7 +31,9 @@ pub struct Store {
     pub catalog: Arc<dyn Catalog>,
     pub person: PersonId,
     names: [u8; 32],
-    cuts: Cuts,
+    pub(super) cuts: Cuts,
+    /// Bytes of uploads that are under way or wait for their commit.
+    pub(super) staged: AtomicU64,
     pub(super) shelf: Shelf,
     /// Parts looked up lately, by content and position.
     parts: Mutex<HashMap<i64, BTreeMap<u64, Part>>>,
@@ -44,6 +48,7 @@ pub enum NewContent {
         size: u64,
         hash: [u8; 32],
         parts: Vec<NewPart>,
+        staged: Arc<Staged>,
     },
 }
 
@@ -75,7 +80,7 @@ impl Store {
     pub fn new(catalog: Arc<dyn Catalog>, person: PersonId, dir: PathBuf, key: PersonKey, env: Env) -> Store {
         let names = *key.chunk_names().bytes();
         let cuts = Cuts::new(key.chunk_cuts());
-        Store { catalog, person, names, cuts, shelf: Shelf::new(dir, key, env), parts: Mutex::default() }
+        Store { catalog, person, names, cuts, staged: AtomicU64::new(0), shelf: Shelf::new(dir, key, env), parts: Mutex::default() }
     }
 
     /// The keyed hash of content kept whole, or of one chunk.
@@ -92,21 +97,7 @@ impl Store {
         *hasher.finalize().as_bytes()
     }
 
-    pub fn writer(self: &Arc<Store>) -> ContentWriter {
-        ContentWriter {
-            store: self.clone(),
-            pending: Vec::new(),
-            start: 0,
-            size: 0,
-            parts: Vec::new(),
-            fresh: HashMap::new(),
-            pack: None,
-            full: Vec::new(),
-            scratch: Vec::new(),
-        }
-    }
-
-    fn has_chunk(&self, name: &ChunkName) -> Result<bool> {
+    pub(super) fn has_chunk(&self, name: &ChunkName) -> Result<bool> {
         self.catalog.reading(|tx| {
             // A chunk on its way out is written anew: it may be gone before this upload commits.
             let sql = "SELECT 1 FROM chunk WHERE person = ?1 AND name = ?2 AND dead = 0";
@@ -215,7 +206,7 @@ pub(crate) fn bytes32(bytes: &[u8]) -> Result<[u8; 32]> {
 }
 
 /// Where to cut; the gear table is seeded with the person's key.
-struct Cuts {
+pub(super) struct Cuts {
     gear: Cow<'static, [u64]>,
     gear_ls: Cow<'static, [u64]>,
     masks: (u64, u64),
@@ -228,100 +219,11 @@ impl Cuts {
     }
 
     /// The length of the first chunk of `bytes`, which hold either [`CHUNK_MAX`] bytes or all that is left.
-    fn cut(&self, bytes: &[u8]) -> usize {
+    pub fn cut(&self, bytes: &[u8]) -> usize {
         let (s, l) = self.masks;
         if bytes.len() <= CHUNK_MIN {
             return bytes.len();
         }
         cut_gear(bytes, CHUNK_MIN, CHUNK_AVG, CHUNK_MAX, s, l, s << 1, l << 1, &self.gear, &self.gear_ls).1
-    }
-}
-
-/// Receives a file's bytes in any pieces. Dropping it unfinished leaves only unreferenced bytes, which gc finds.
-pub struct ContentWriter {
-    store: Arc<Store>,
-    pending: Vec<u8>,
-    start: usize,
-    size: u64,
-    parts: Vec<NewPart>,
-    fresh: HashMap<ChunkName, (Arc<[u8; 32]>, Place)>,
-    pack: Option<(PackWriter, Arc<[u8; 32]>)>,
-    full: Vec<std::thread::JoinHandle<Result<()>>>,
-    scratch: Vec<u8>,
-}
-
-impl ContentWriter {
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Blocking: cuts, hashes, seals and appends what is ready.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.size += bytes.len() as u64;
-        self.pending.extend_from_slice(bytes);
-        while self.pending.len() - self.start >= CHUNK_MAX {
-            self.take_chunk()?;
-        }
-        // Moving the rest to the front once a few chunks have gone keeps the buffer small without a copy a chunk.
-        if self.start >= CHUNK_MAX {
-            self.pending.drain(..self.start);
-            self.start = 0;
-        }
-        Ok(())
-    }
-
-    /// Blocking: stores the rest and syncs every pack that was written. Only then may the content be committed.
-    pub fn finish(mut self) -> Result<NewContent> {
-        if self.parts.is_empty() && self.pending.len() <= super::INLINE_MAX {
-            return Ok(NewContent::Inline(self.pending));
-        }
-        while self.start < self.pending.len() {
-            self.take_chunk()?;
-        }
-        if let Some((mut pack, _)) = self.pack.take() {
-            pack.sync()?;
-            self.store.shelf.give_back(pack);
-        }
-        for sync in self.full.drain(..) {
-            sync.join().map_err(|_| Error::Poisoned)??;
-        }
-        let hash = self.store.manifest_hash(self.parts.iter().map(|p| (&p.name, p.length)));
-        Ok(NewContent::Chunked { size: self.size, hash, parts: self.parts })
-    }
-
-    fn take_chunk(&mut self) -> Result<()> {
-        let length = self.store.cuts.cut(&self.pending[self.start..]);
-        let range = self.start..self.start + length;
-        self.start += length;
-        let name = self.store.hash(&self.pending[range.clone()]);
-        let length = length as u32;
-        let new = match self.fresh.get(&name) {
-            Some(place) => Some(place.clone()),
-            None if self.store.has_chunk(&name)? => None,
-            None => Some(self.append(name, range)?),
-        };
-        self.parts.push(NewPart { name, length, new });
-        Ok(())
-    }
-
-    fn append(&mut self, name: ChunkName, range: std::ops::Range<usize>) -> Result<(Arc<[u8; 32]>, Place)> {
-        if self.pack.as_ref().is_some_and(|(p, _)| p.is_full())
-            && let Some((mut pack, _)) = self.pack.take()
-        {
-            // A full pack is synced beside the upload, so that the last sync has little left to do.
-            self.full.push(std::thread::spawn(move || pack.sync()));
-        }
-        let (pack, salt) = match &mut self.pack {
-            Some(open) => open,
-            none => {
-                let pack = self.store.shelf.writer()?;
-                let salt = Arc::new(*pack.salt());
-                none.insert((pack, salt))
-            }
-        };
-        let place = pack.append(&name, &self.pending[range], &mut self.scratch)?;
-        let at = (salt.clone(), place);
-        self.fresh.insert(name, at.clone());
-        Ok(at)
     }
 }

@@ -38,18 +38,18 @@ impl Shelf {
         Shelf { dir, key, env, readers: Mutex::default(), writers: Mutex::default() }
     }
 
-    /// A pack of this process's own to append to.
-    pub fn writer(&self) -> Result<PackWriter> {
+    /// A pack of this process's own to append to, and whether it is new.
+    pub fn writer(&self) -> Result<(PackWriter, bool)> {
         let now = self.env.now();
         let mut idle = self.writers.lock().expect("pack writers");
         while let Some((writer, since)) = idle.pop() {
             // Upkeep, in this process or another, may have deleted it.
             if now.0 - since.0 < IDLE_LONG && self.path(writer.salt()).exists() {
-                return Ok(writer);
+                return Ok((writer, false));
             }
         }
         drop(idle);
-        PackWriter::create(&self.dir, &self.key, &self.env)
+        Ok((PackWriter::create(&self.dir, &self.key, &self.env)?, true))
     }
 
     pub fn give_back(&self, writer: PackWriter) {

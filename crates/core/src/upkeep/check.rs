@@ -355,7 +355,7 @@ mod tests {
 
     fn put(access: &Access, path: &str, byte: u8, size: usize) {
         let path = Path::parse(path).unwrap();
-        let mut writer = access.upload(&path).unwrap();
+        let mut writer = access.upload(&path, None).unwrap();
         writer.write(&vec![byte; size]).unwrap();
         change(access, Change::Put { path, content: writer.finish().unwrap(), media_type: None, modified: None });
     }

@@ -277,7 +277,7 @@ fn perform(access: &Access, model: &mut Model, op: &Op) -> (Result<(), &'static 
                 Some(false) => precondition.if_none_match = Some(Tags::Any),
                 None => {}
             }
-            let mut writer = access.upload(&p(path)).unwrap();
+            let mut writer = access.upload(&p(path), None).unwrap();
             bytes.chunks(70_000).for_each(|b| writer.write(b).unwrap());
             Change::Put { path: p(path), content: writer.finish().unwrap(), media_type: None, modified: None }
         }

@@ -1,6 +1,6 @@
 //! Large content: cut, sealed, deduplicated, and never served wrong.
 
-use holm_core::Error;
+use holm_core::{Change, Error, Path, Precondition, Tags};
 
 use crate::world::{Dice, World, noise};
 
@@ -43,4 +43,49 @@ fn d07_a_flipped_bit_is_never_served() {
     }
     std::fs::write(&pack, &good).unwrap();
     assert!(world.get("/f").unwrap() == bytes);
+}
+
+#[test]
+fn what_no_commit_took_is_undone_at_once() {
+    let world = World::new(8, 0);
+    let path = Path::parse("/f").unwrap();
+    let mut writer = world.access().upload(&path, None).unwrap();
+    writer.write(&noise(1, 5_000_000)).unwrap();
+    assert_eq!(world.packs().len(), 1);
+    drop(writer);
+    assert_eq!(world.packs().len(), 0, "given up");
+    let mut writer = world.access().upload(&path, None).unwrap();
+    writer.write(&noise(1, 5_000_000)).unwrap();
+    let change = Change::Put { path: path.clone(), content: writer.finish().unwrap(), media_type: None, modified: None };
+    let impossible = Precondition { if_match: Some(Tags::Any), ..Precondition::default() };
+    assert!(world.access().commit_blocking(change, impossible).is_err());
+    assert_eq!(world.packs().len(), 0, "refused");
+    world.put("/f", &noise(1, 5_000_000));
+    world.put("/g", &noise(2, 5_000_000));
+    assert_eq!(world.packs().len(), 1, "taken, and written on");
+    assert!(world.get("/f").unwrap() == noise(1, 5_000_000));
+    world.assert_whole();
+}
+
+#[test]
+fn t14_uploads_side_by_side_share_one_quota() {
+    let world = World::new(9, 30_000_000);
+    let access = world.access();
+    let path = |n: &str| Path::parse(n).unwrap();
+    let full = |e: Error| matches!(e, Error::QuotaExceeded { .. });
+    let first = access.upload(&path("/a"), Some(20_000_000)).unwrap();
+    assert!(access.upload(&path("/b"), Some(20_000_000)).is_err_and(full));
+    // Of unknown length: refused as soon as it outgrows what is left, but for one step.
+    let mut unknown = access.upload(&path("/c"), None).unwrap();
+    let mut sent = 0;
+    let refused = loop {
+        match unknown.write(&noise(sent, 1_000_000)) {
+            Ok(()) => sent += 1,
+            Err(e) => break e,
+        }
+        assert!(sent < 30, "never refused");
+    };
+    assert!(full(refused) && (9..=18).contains(&sent), "refused after {sent} MB");
+    drop((first, unknown));
+    assert!(access.upload(&path("/b"), Some(20_000_000)).is_ok(), "what was given up is free again");
 }

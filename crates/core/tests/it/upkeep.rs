@@ -112,7 +112,7 @@ fn an_upload_under_way_is_whole_or_refused() {
     };
     // Its chunks are those of a file that goes.
     world.put("/old", &bytes);
-    let mut writer = world.access().upload(&path).unwrap();
+    let mut writer = world.access().upload(&path, None).unwrap();
     writer.write(&bytes).unwrap();
     let content = writer.finish().unwrap();
     world.purge("/old");
@@ -121,7 +121,7 @@ fn an_upload_under_way_is_whole_or_refused() {
     }
     assert!(matches!(put(content), Err(Error::Limit(_))));
     // Its pack is taken for an orphan.
-    let mut writer = world.access().upload(&path).unwrap();
+    let mut writer = world.access().upload(&path, None).unwrap();
     writer.write(&bytes).unwrap();
     let content = writer.finish().unwrap();
     age_files(&world);
@@ -137,9 +137,10 @@ fn an_upload_under_way_is_whole_or_refused() {
 #[test]
 fn an_interrupted_uploads_pack_is_found_and_goes_after_a_day() {
     let world = World::new(16, 0);
-    let mut writer = world.access().upload(&Path::parse("/f").unwrap()).unwrap();
+    let mut writer = world.access().upload(&Path::parse("/f").unwrap(), None).unwrap();
     writer.write(&noise(1, 3_000_000)).unwrap();
-    drop(writer);
+    // As when the process ends here.
+    std::mem::forget(writer);
     assert_eq!(world.gate.check(world.person, false).unwrap().orphans, 1);
     assert_eq!(world.keep_up(24).packs_deleted, 0, "it is young");
     age_files(&world);

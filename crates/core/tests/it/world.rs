@@ -80,7 +80,7 @@ impl World {
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let access = self.access();
         let path = Path::parse(name).unwrap();
-        let mut writer = access.upload(&path).unwrap();
+        let mut writer = access.upload(&path, None).unwrap();
         bytes.chunks(100_000).for_each(|b| writer.write(b).unwrap());
         let content = writer.finish().unwrap();
         access.commit_blocking(Change::Put { path, content, media_type: None, modified: None }, Precondition::default()).unwrap();

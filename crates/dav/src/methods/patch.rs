@@ -19,10 +19,9 @@ pub async fn patch(mut call: Call) -> Answer {
     call.access.check(&call.path, &precondition)?;
     let (entry, content) = call.access.open(&call.path)?;
     let start = start(call.one("x-update-range")?.unwrap_or_default(), entry.size, length)?;
-    call.access.reserve(entry.size.max(start.saturating_add(length)))?;
     // Whatever else was demanded: the bytes around the new ones must still be those just read.
     precondition.if_match = Some(Tags::List(vec![entry.etag()]));
-    let mut upload = Upload::new(call.access.upload(&call.path)?);
+    let mut upload = Upload::new(call.access.upload(&call.path, Some(entry.size.max(start.saturating_add(length))))?);
     copy(&call.access, &content, 0, start.min(entry.size), &mut upload).await?;
     let mut received = 0;
     while let Some(bytes) = call.body.next().await? {

@@ -21,7 +21,6 @@ pub async fn put(mut call: Call) -> Answer {
     let precondition = call.precondition()?;
     early(&call, &precondition)?;
     let announced = call.header("content-length").and_then(|l| l.parse::<u64>().ok());
-    call.access.reserve(announced.unwrap_or(0))?;
     let content = receive(&mut call, announced).await?;
     let modified = call.header("x-oc-mtime").and_then(date::parse_unix).map(Timestamp);
     let media_type = call.header("content-type").filter(|t| t.len() <= 255).map(str::to_owned);
@@ -35,7 +34,7 @@ fn early(call: &Call, precondition: &holm_core::Precondition) -> Result<(), Fail
     if call.path.is_root() {
         return Err(Failure::not_allowed());
     }
-    call.access.upload(&call.path)?;
+    call.access.may_write(&call.path)?;
     if call.header("expect").is_none() && call.header("content-length").is_some_and(|l| l.len() < 6) {
         return Ok(());
     }
@@ -73,11 +72,9 @@ async fn receive(call: &mut Call, announced: Option<u64>) -> Result<NewContent, 
     if announced.is_some_and(|n| n <= INLINE_MAX as u64) {
         return Ok(NewContent::Inline(call.body.whole(INLINE_MAX).await?));
     }
-    let mut upload = Upload::new(call.access.upload(&call.path)?);
+    let mut upload = Upload::new(call.access.upload(&call.path, announced)?);
     while let Some(bytes) = call.body.next().await? {
-        if upload.push(&bytes).await? && announced.is_none() {
-            call.access.reserve(upload.size)?;
-        }
+        upload.push(&bytes).await?;
     }
     upload.finish().await
 }
@@ -88,25 +85,18 @@ type Idle = (ContentWriter, Vec<u8>);
 /// Feeds a [`ContentWriter`] from async code: while one block is cut and sealed on a blocking thread, the next comes in.
 pub struct Upload {
     block: Vec<u8>,
-    pub size: u64,
     idle: Option<Idle>,
     busy: Option<JoinHandle<Result<Idle, Error>>>,
 }
 
 impl Upload {
     pub fn new(writer: ContentWriter) -> Upload {
-        Upload { block: Vec::new(), size: 0, idle: Some((writer, Vec::new())), busy: None }
+        Upload { block: Vec::new(), idle: Some((writer, Vec::new())), busy: None }
     }
 
-    /// Answers whether a block went to the store.
-    pub async fn push(&mut self, bytes: &Bytes) -> Result<bool, Failure> {
-        self.size += bytes.len() as u64;
+    pub async fn push(&mut self, bytes: &Bytes) -> Result<(), Failure> {
         self.block.extend_from_slice(bytes);
-        if self.block.len() < BLOCK {
-            return Ok(false);
-        }
-        self.hand_over().await?;
-        Ok(true)
+        if self.block.len() >= BLOCK { self.hand_over().await } else { Ok(()) }
     }
 
     async fn ready(&mut self) -> Result<Idle, Failure> {
