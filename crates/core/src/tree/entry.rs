@@ -110,9 +110,18 @@ pub fn chain(tx: &dyn Tx, person: PersonId, path: &Path) -> Result<Vec<Entry>> {
     Ok(chain)
 }
 
+/// What stands at `path`, looked up name by name; only the last row is read whole.
 pub fn find(tx: &dyn Tx, person: PersonId, path: &Path) -> Result<Option<Entry>> {
-    let mut chain = chain(tx, person, path)?;
-    Ok(if chain.len() == path.names().len() + 1 { chain.pop() } else { None })
+    let Some((last, above)) = path.names().split_last() else { return child(tx, person, 0, "") };
+    let mut folder = ROOT;
+    for name in above {
+        let sql = "SELECT id FROM entry WHERE person = ?1 AND parent = ?2 AND key = ?3 AND kind = 0";
+        match tx.first(sql, &[person.0.into(), folder.into(), name.key().into()], |row| row.int(0))? {
+            Some(id) => folder = id,
+            None => return Ok(None),
+        }
+    }
+    child(tx, person, folder, last.key())
 }
 
 /// Up to `limit` members of a folder after `after` (a key), in the order of their keys.

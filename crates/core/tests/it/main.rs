@@ -3,4 +3,5 @@
 mod model;
 mod store;
 mod upkeep;
+mod watch;
 mod world;

@@ -10,6 +10,14 @@ pub fn noise(seed: u64, size: usize) -> Vec<u8> {
     (0..size).map(|_| dice.next() as u8).collect()
 }
 
+pub fn put(access: &Access, name: &str, bytes: &[u8]) {
+    let path = Path::parse(name).unwrap();
+    let mut writer = access.upload(&path, None).unwrap();
+    bytes.chunks(100_000).for_each(|b| writer.write(b).unwrap());
+    let content = writer.finish().unwrap();
+    access.commit_blocking(Change::Put { path, content, media_type: None, modified: None }, Precondition::default()).unwrap();
+}
+
 /// A small generator: what it gives is decided by its seed.
 pub struct Dice(AtomicU64);
 
@@ -78,12 +86,7 @@ impl World {
     }
 
     pub fn put(&self, name: &str, bytes: &[u8]) {
-        let access = self.access();
-        let path = Path::parse(name).unwrap();
-        let mut writer = access.upload(&path, None).unwrap();
-        bytes.chunks(100_000).for_each(|b| writer.write(b).unwrap());
-        let content = writer.finish().unwrap();
-        access.commit_blocking(Change::Put { path, content, media_type: None, modified: None }, Precondition::default()).unwrap();
+        put(&self.access(), name, bytes);
     }
 
     pub fn get(&self, name: &str) -> Result<Vec<u8>, Error> {
