@@ -48,7 +48,7 @@ impl Default for Filter {
         Filter {
             at: At::RequestLine,
             previous: 0,
-            word: Vec::with_capacity(24),
+            word: Vec::new(),
             spaces: 0,
             empty: true,
             header: Header::Other,
@@ -93,8 +93,9 @@ impl Filter {
     }
 
     fn next_request(&mut self) -> At {
-        *self = Filter { word: std::mem::take(&mut self.word), ..Filter::default() };
-        self.word.clear();
+        let mut word = std::mem::take(&mut self.word);
+        word.clear();
+        *self = Filter { word, ..Filter::default() };
         At::RequestLine
     }
 
