@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use holm_core::{Env, Host, Party, PersonId, Result, Timestamp};
 
-pub use limiter::{Limiter, RETRY_SECONDS};
+pub use limiter::Limiter;
 pub use secret::Secret;
 
 /// How long a checked credential is believed without asking the catalog again: a revoked one works no longer than this.
@@ -25,8 +25,8 @@ pub enum Verdict {
     /// The party and its person's name.
     Admitted(Arc<Party>, Arc<str>),
     Unknown,
-    /// Too many failures from this place; ask again after [`RETRY_SECONDS`].
-    Throttled,
+    /// Too many failures from this place; ask again after so many seconds.
+    Throttled(i64),
 }
 
 type Checked = (Arc<Party>, Arc<str>, Timestamp);
@@ -58,8 +58,8 @@ impl Auth {
             }
         }
         // A credential that was right here before is not counted: strangers must not lock its owner out.
-        if !known && !self.limiter.attempt(name, address, now) {
-            return Ok(Verdict::Throttled);
+        if !known && let Some(seconds) = self.limiter.attempt(name, address, now) {
+            return Ok(Verdict::Throttled(seconds));
         }
         let found = self.host.party_of(&hash)?.filter(|(_, person)| person == name);
         let mut checked = self.checked.lock().expect("checked credentials");

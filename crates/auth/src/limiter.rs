@@ -12,8 +12,6 @@ const PER_ACCOUNT: u32 = 20;
 /// Failures of one address, whatever the account.
 const PER_ADDRESS: u32 = 100;
 const WINDOW: i64 = 15 * 60 * Timestamp::SECOND;
-/// What a throttled client is told to wait.
-pub const RETRY_SECONDS: u32 = 60;
 /// Places remembered; when they are more, those whose window ended go, then all.
 const PLACES: usize = 50_000;
 
@@ -37,8 +35,8 @@ fn keys(name: &str, address: IpAddr) -> [(String, u32); 2] {
 }
 
 impl Limiter {
-    /// Counts a try; answers whether it may go on.
-    pub fn attempt(&self, name: &str, address: IpAddr, now: Timestamp) -> bool {
+    /// Counts a try; answers how many seconds it has to wait before it may go on, none if it may.
+    pub fn attempt(&self, name: &str, address: IpAddr, now: Timestamp) -> Option<i64> {
         let mut counts = self.counts.lock().expect("limiter");
         if counts.len() > PLACES {
             counts.retain(|_, (_, since)| now.0 - since.0 < WINDOW);
@@ -46,16 +44,18 @@ impl Limiter {
                 counts.clear();
             }
         }
-        let mut allowed = true;
+        let mut wait = None;
         for (key, limit) in keys(name, address) {
             let (count, since) = counts.entry(key).or_insert((0, now));
             if now.0 - since.0 >= WINDOW || now < *since {
                 (*count, *since) = (0, now);
             }
             *count = count.saturating_add(1);
-            allowed &= *count <= limit;
+            if *count > limit {
+                wait = wait.max(Some((WINDOW - (now.0 - since.0)).div_euclid(Timestamp::SECOND) + 1));
+            }
         }
-        allowed
+        wait
     }
 
     /// Takes back the count of a try that was right.
@@ -78,10 +78,11 @@ mod tests {
         let limiter = Limiter::default();
         let at = |ip: &str| ip.parse().unwrap();
         for n in 0..30 {
-            assert_eq!(limiter.attempt("ann", at("2001:db8::1"), Timestamp(0)), n < 20, "try {n}");
+            assert_eq!(limiter.attempt("ann", at("2001:db8::1"), Timestamp(0)).is_none(), n < 20, "try {n}");
         }
-        assert!(!limiter.attempt("ann", at("2001:db8::ffff"), Timestamp(0)), "the same /64");
-        assert!(limiter.attempt("ann", at("192.0.2.1"), Timestamp(0)), "another address");
-        assert!(limiter.attempt("ann", at("2001:db8::1"), Timestamp(WINDOW)), "after the window");
+        let later = Timestamp(WINDOW - 10 * Timestamp::SECOND);
+        assert_eq!(limiter.attempt("ann", at("2001:db8::ffff"), later), Some(11), "the same /64, and the wait is the true one");
+        assert_eq!(limiter.attempt("ann", at("192.0.2.1"), Timestamp(0)), None, "another address");
+        assert_eq!(limiter.attempt("ann", at("2001:db8::1"), Timestamp(WINDOW)), None, "after the window, though it kept trying");
     }
 }

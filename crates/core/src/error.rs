@@ -31,7 +31,9 @@ pub enum Error {
     LockConflict(Path),
     #[error("not allowed: {0}")]
     Forbidden(&'static str),
-    #[error("quota: {used} of {quota} bytes are used and {asked} more were asked for; delete something or raise the quota")]
+    #[error(
+        "quota: {used} of {quota} bytes are used and {asked} more were asked for; the trash and earlier versions count too: empty the trash or raise the quota"
+    )]
     QuotaExceeded { used: u64, quota: u64, asked: u64 },
     #[error("the disk is full; free some space, nothing was changed")]
     DiskFull,

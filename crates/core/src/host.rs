@@ -1,6 +1,7 @@
 //! The host's own facts: who lives here, and the credentials they made. Holds each person's wrapped key; the root key
 //! that opens them is handed in. Passwords and secrets come here already hashed (`auth` does that).
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
@@ -47,7 +48,8 @@ pub struct AppPassword {
 impl Host {
     /// Opens the data directory, making it where there is none.
     pub fn open(data: &FsPath, root: RootKey, env: Env) -> Result<Host> {
-        std::fs::create_dir_all(data.join("people")).map_err(Error::io(format!("creating {}", data.display())))?;
+        let make = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.join("people"));
+        make.map_err(Error::io(format!("creating {}", data.display())))?;
         let catalog = Sqlite::open(&data.join("holm.db"), &root.catalog_key(), true, HOST_SCHEMA).map_err(|e| match e {
             Error::Key(_) => Error::Key("the root key is not the one this data directory was made with"),
             e => e,

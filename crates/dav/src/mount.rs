@@ -1,5 +1,7 @@
 //! Where a tree hangs in the URI space, and hrefs into it.
 
+use std::sync::Arc;
+
 use holm_core::{Entry, Path};
 use holm_http::path;
 use http::HeaderMap;
@@ -14,6 +16,8 @@ pub struct Mount {
     /// The collection of principals.
     pub principals: String,
     pub principal: String,
+    /// Names of this server beside the one a request names, without ports: a proxy may have changed that one.
+    pub hosts: Arc<[String]>,
 }
 
 /// Why a Destination names nothing here.
@@ -24,12 +28,13 @@ pub enum Elsewhere {
 
 impl Mount {
     /// `files` and `principals` are the collections of trees and of principals, without a slash at their ends.
-    pub fn new(files: &str, principals: &str, person: &str) -> Mount {
+    pub fn new(files: &str, principals: &str, person: &str, hosts: Arc<[String]>) -> Mount {
         Mount {
             prefix: format!("{files}/{person}"),
             person: person.to_owned(),
             principals: format!("{principals}/"),
             principal: format!("{principals}/{person}/"),
+            hosts,
         }
     }
 
@@ -58,7 +63,7 @@ impl Mount {
                 }
                 let at = rest.find('/').unwrap_or(rest.len());
                 let host = headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
-                if !same_host(&rest[..at], host) {
+                if !same_host(&rest[..at], host) && !self.hosts.iter().any(|name| same_host(&rest[..at], name)) {
                     return Err(Elsewhere::OtherServer);
                 }
                 &rest[at..]
@@ -72,11 +77,33 @@ impl Mount {
     }
 }
 
-/// Without user information and default ports, which some clients add.
+/// Without user information, which some clients add. A port is compared where both name one: proxies drop it.
 fn same_host(a: &str, b: &str) -> bool {
-    let plain = |h: &str| {
+    let split = |h: &str| {
         let h = h.rsplit_once('@').map_or(h, |(_, h)| h).to_ascii_lowercase();
-        h.strip_suffix(":80").or(h.strip_suffix(":443")).map_or(h.clone(), str::to_owned)
+        let (name, port) = h.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).unwrap_or((&h, ""));
+        (name.to_owned(), Some(port.to_owned()).filter(|p| !["", "80", "443"].contains(&p.as_str())))
     };
-    plain(a) == plain(b)
+    let ((a, a_port), (b, b_port)) = (split(a), split(b));
+    a == b && (a_port == b_port || a_port.is_none() || b_port.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_host;
+
+    #[test]
+    fn hosts_are_compared_as_proxies_leave_them() {
+        for (a, b, same) in [
+            ("cloud.example", "Cloud.Example:443", true),
+            ("cloud.example:8443", "cloud.example", true),
+            ("ann@cloud.example:8443", "cloud.example:8443", true),
+            ("cloud.example:8443", "cloud.example:9443", false),
+            ("cloud.example", "other.example", false),
+            ("[::1]:8420", "[::1]:8420", true),
+            ("[::1]:8420", "[::2]:8420", false),
+        ] {
+            assert_eq!(same_host(a, b), same, "{a} {b}");
+        }
+    }
 }

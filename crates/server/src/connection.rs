@@ -37,6 +37,8 @@ pub struct Server {
     pub tls: Option<TlsAcceptor>,
     /// Names that requests may be meant for; None: any.
     pub hosts: Option<Arc<[String]>>,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub proxies: Arc<[IpAddr]>,
     pub router: Router,
 }
 
@@ -63,7 +65,7 @@ impl Server {
             let address = peer.ip().to_canonical();
             let Some(slot) = Slot::take(&counts, block(address)) else { continue };
             let (graceful, tls) = (graceful.clone(), self.tls.clone());
-            let door = Door { router: self.router.clone(), hosts: self.hosts.clone(), address };
+            let door = Door { router: self.router.clone(), hosts: self.hosts.clone(), proxies: self.proxies.clone(), address };
             tokio::spawn(async move {
                 let _slot = slot;
                 let _ = stream.set_nodelay(true);
@@ -118,7 +120,28 @@ impl Drop for Slot {
 struct Door {
     router: Router,
     hosts: Option<Arc<[String]>>,
+    proxies: Arc<[IpAddr]>,
     address: IpAddr,
+}
+
+impl Door {
+    /// The client's address: the peer's, or what proxies of ours say, read from the nearest on; a stranger's own claim
+    /// comes before that and is not believed.
+    fn client(&self, headers: &http::HeaderMap) -> IpAddr {
+        if !self.proxies.contains(&self.address) {
+            return self.address;
+        }
+        let told: Vec<_> = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
+        let mut client = self.address;
+        for hop in told.iter().rev() {
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            client = address.to_canonical();
+            if !self.proxies.contains(&client) {
+                break;
+            }
+        }
+        client
+    }
 }
 
 async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, door: Door, graceful: &GracefulShutdown) {
@@ -147,7 +170,7 @@ async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, door
 
 async fn answer(mut door: Door, mut request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
     let began = Instant::now();
-    let (method, address) = (request.method().clone(), door.address);
+    let (method, address) = (request.method().clone(), door.client(request.headers()));
     let response = match meant_for(&request) {
         None => refusal(StatusCode::BAD_REQUEST, "this request can be read in two ways\n"),
         Some(host) if !is_here(&host, door.hosts.as_deref()) => {

@@ -3,7 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use holm_core::{Env, Key, RootKey};
@@ -12,8 +12,17 @@ use crate::settings::Fallible;
 
 /// Reads the key; makes one where there is neither a key nor data. Answers whether it was made.
 pub fn open(path: &Path, data: &Path, env: &Env) -> Fallible<(RootKey, bool)> {
+    if std::path::absolute(path)?.starts_with(std::path::absolute(data)?) {
+        return Err(format!("the root key {} would lie in the data directory, and whoever copies one has both: keep it elsewhere", path.display()).into());
+    }
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok((parse(&text).ok_or_else(|| format!("{} holds no root key", path.display()))?, false)),
+        Ok(text) => {
+            let key = parse(&text).ok_or_else(|| format!("{} holds no root key", path.display()))?;
+            if path.metadata().is_ok_and(|m| m.mode() & 0o077 != 0) {
+                eprintln!("holm: others on this machine may read {}; mend it with chmod 400", path.display());
+            }
+            Ok((key, false))
+        }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             if data.join("holm.db").exists() {
                 return Err(format!("{} holds data, but its root key {} is missing; put the copy you kept there", data.display(), path.display()).into());
@@ -25,7 +34,10 @@ pub fn open(path: &Path, data: &Path, env: &Env) -> Fallible<(RootKey, bool)> {
 }
 
 fn create(path: &Path, env: &Env) -> Fallible<RootKey> {
-    let dir = path.parent().ok_or("the root key's path has no directory")?;
+    let dir = match path.parent().ok_or("the root key's path has no directory")? {
+        dir if dir.as_os_str().is_empty() => Path::new("."),
+        dir => dir,
+    };
     std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let key = Key::random(env);
     let hex: String = key.bytes().iter().map(|b| format!("{b:02x}")).collect();

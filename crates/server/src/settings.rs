@@ -1,7 +1,7 @@
 //! Every setting, once: a flag, an environment variable and a key of `holm.toml` each. Flags win over the environment,
 //! the environment over the file. `holm.example.toml` explains them to people.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -22,7 +22,7 @@ pub enum LogFormat {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Configuration file [default: $XDG_CONFIG_HOME/holm/holm.toml, if there is one]
-    #[arg(long, env = "HOLM_CONFIG", global = true)]
+    #[arg(long, env = "HOLM_CONFIG", global = true, hide_short_help = true)]
     #[serde(skip)]
     pub config: Option<PathBuf>,
     /// Answer in JSON, for scripts
@@ -36,58 +36,72 @@ pub struct Settings {
     #[arg(long, env = "HOLM_ROOT_KEY", global = true)]
     pub root_key: Option<PathBuf>,
     /// Address and port to serve on [default: 127.0.0.1:8420]
-    #[arg(long, env = "HOLM_LISTEN", global = true)]
+    #[arg(long, env = "HOLM_LISTEN", global = true, hide_short_help = true, value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// Certificate chain (PEM) for TLS
-    #[arg(long, env = "HOLM_TLS_CERT", global = true)]
+    #[arg(long, env = "HOLM_TLS_CERT", global = true, hide_short_help = true)]
     pub tls_cert: Option<PathBuf>,
     /// Private key (PEM) for TLS
-    #[arg(long, env = "HOLM_TLS_KEY", global = true)]
+    #[arg(long, env = "HOLM_TLS_KEY", global = true, hide_short_help = true)]
     pub tls_key: Option<PathBuf>,
     /// Names to get a certificate for from an ACME authority, like cloud.example.org; port 443 of each must lead here
-    #[arg(long, env = "HOLM_ACME_DOMAINS", global = true, value_delimiter = ',')]
+    #[arg(long, env = "HOLM_ACME_DOMAINS", global = true, hide_short_help = true, value_delimiter = ',')]
     pub acme_domains: Option<Vec<String>>,
     /// Where the ACME authority may write to
-    #[arg(long, env = "HOLM_ACME_EMAIL", global = true)]
+    #[arg(long, env = "HOLM_ACME_EMAIL", global = true, hide_short_help = true)]
     pub acme_email: Option<String>,
     /// The ACME authority's directory [default: Let's Encrypt]; using it means that you agree to its terms
-    #[arg(long, env = "HOLM_ACME_DIRECTORY", global = true)]
+    #[arg(long, env = "HOLM_ACME_DIRECTORY", global = true, hide_short_help = true)]
     pub acme_directory: Option<String>,
     /// Certificate (PEM) that the ACME authority's own server is trusted by, where it is a private one
-    #[arg(long, env = "HOLM_ACME_CA", global = true)]
+    #[arg(long, env = "HOLM_ACME_CA", global = true, hide_short_help = true)]
     pub acme_ca: Option<PathBuf>,
     /// Names that requests may be meant for; addresses and localhost always are
     /// [default: acme_domains; else any on an open address, none on a loopback one]
-    #[arg(long, env = "HOLM_HOSTS", global = true, value_delimiter = ',')]
+    #[arg(long, env = "HOLM_HOSTS", global = true, hide_short_help = true, value_delimiter = ',')]
     pub hosts: Option<Vec<String>>,
+    /// Addresses of proxies in front, whose X-Forwarded-For tells the client's address
+    #[arg(long, env = "HOLM_PROXIES", global = true, hide_short_help = true, value_delimiter = ',')]
+    pub proxies: Option<Vec<IpAddr>>,
     /// Serve plain HTTP beyond this machine: only behind a proxy that speaks TLS
-    #[arg(long, env = "HOLM_INSECURE_HTTP", global = true, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "HOLM_INSECURE_HTTP", global = true, hide_short_help = true, num_args = 0..=1, default_missing_value = "true")]
     pub insecure_http: Option<bool>,
     /// Address and port for Prometheus metrics; off unless given
-    #[arg(long, env = "HOLM_METRICS", global = true)]
+    #[arg(long, env = "HOLM_METRICS", global = true, hide_short_help = true)]
     pub metrics: Option<SocketAddr>,
     /// Hours for which every earlier version of a file stays [default: 24]
-    #[arg(long, env = "HOLM_KEEP_ALL_HOURS", global = true, value_parser = span)]
+    #[arg(long, env = "HOLM_KEEP_ALL_HOURS", global = true, hide_short_help = true, value_parser = span)]
     pub keep_all_hours: Option<i64>,
     /// Days for which one earlier version a day stays [default: 30]
-    #[arg(long, env = "HOLM_KEEP_DAILY_DAYS", global = true, value_parser = span)]
+    #[arg(long, env = "HOLM_KEEP_DAILY_DAYS", global = true, hide_short_help = true, value_parser = span)]
     pub keep_daily_days: Option<i64>,
     /// Days for which one earlier version a week stays [default: 365]
-    #[arg(long, env = "HOLM_KEEP_WEEKLY_DAYS", global = true, value_parser = span)]
+    #[arg(long, env = "HOLM_KEEP_WEEKLY_DAYS", global = true, hide_short_help = true, value_parser = span)]
     pub keep_weekly_days: Option<i64>,
     /// Days for which what was deleted stays in the trash [default: 30]
-    #[arg(long, env = "HOLM_KEEP_TRASH_DAYS", global = true, value_parser = span)]
+    #[arg(long, env = "HOLM_KEEP_TRASH_DAYS", global = true, hide_short_help = true, value_parser = span)]
     pub keep_trash_days: Option<i64>,
     /// What to log: error, warn, info, debug or trace [default: info]
-    #[arg(long, env = "HOLM_LOG", global = true)]
+    #[arg(long, env = "HOLM_LOG", global = true, hide_short_help = true)]
     pub log: Option<String>,
     /// How to log [default: text]
-    #[arg(long, env = "HOLM_LOG_FORMAT", global = true, value_enum)]
+    #[arg(long, env = "HOLM_LOG_FORMAT", global = true, hide_short_help = true, value_enum)]
     pub log_format: Option<LogFormat>,
 }
 
 /// Longest time that retention may name, in hours or days: a century of days.
 const LONGEST: i64 = 36_525;
+
+/// `127.0.0.1:8420`, `localhost:8420`, `:8420` or `8420`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let whole = match text {
+        _ if text.parse::<u16>().is_ok() => format!("127.0.0.1:{text}"),
+        _ if text.starts_with(':') => format!("127.0.0.1{text}"),
+        _ => text.to_owned(),
+    };
+    let found = whole.to_socket_addrs().ok().and_then(|mut all| all.next());
+    found.ok_or_else(|| "an address and port, like 127.0.0.1:8420, [::]:443 or localhost:8420".into())
+}
 
 fn span(text: &str) -> Result<i64, String> {
     text.parse().ok().filter(|n| (0..=LONGEST).contains(n)).ok_or_else(|| format!("a whole number from 0 to {LONGEST}"))
@@ -125,6 +139,7 @@ impl Settings {
             acme_directory: self.acme_directory.or(file.acme_directory),
             acme_ca: self.acme_ca.or(file.acme_ca),
             hosts: self.hosts.or(file.hosts),
+            proxies: self.proxies.or(file.proxies),
             insecure_http: self.insecure_http.or(file.insecure_http),
             metrics: self.metrics.or(file.metrics),
             keep_all_hours: self.keep_all_hours.or(file.keep_all_hours),
@@ -142,6 +157,12 @@ impl Settings {
 
     pub fn root_key(&self) -> Fallible<PathBuf> {
         self.root_key.clone().map_or_else(|| Ok(xdg("XDG_CONFIG_HOME", ".config")?.join("root.key")), Ok)
+    }
+
+    /// The flags by which another command finds the same data.
+    pub fn place_flags(&self) -> String {
+        let flag = |name: &str, path: &Option<PathBuf>| path.as_ref().map(|p| format!(" --{name} {}", p.display())).unwrap_or_default();
+        flag("data", &self.data) + &flag("root-key", &self.root_key)
     }
 
     /// Names that requests may be meant for; None: any.

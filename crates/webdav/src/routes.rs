@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use holm_auth::{Auth, RETRY_SECONDS, Verdict};
+use holm_auth::{Auth, Verdict};
 use holm_core::{Gate, Party};
 use holm_dav::{Call, Failure, Mount, place};
 use holm_http::body::Incoming;
@@ -26,6 +26,8 @@ pub const PRINCIPALS: &str = "/dav/principals/users";
 pub struct Webdav {
     pub gate: Arc<Gate>,
     pub auth: Arc<Auth>,
+    /// Names this server is known by, beside the one a request names.
+    pub hosts: Arc<[String]>,
 }
 
 /// The address a request came from; the server puts it into each request's extensions.
@@ -63,7 +65,7 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
         Err(refusal) => return *refusal,
     };
     host_of_http2(&mut head);
-    let mount = Mount::new(FILES, PRINCIPALS, &person);
+    let mount = Mount::new(FILES, PRINCIPALS, &person, webdav.hosts.clone());
     match names.as_slice() {
         // Whether somebody else lives here is not for this person to know.
         ["dav", "files", name, ..] if *name == &*person => {
@@ -104,10 +106,20 @@ fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> Result<
     let Some((name, secret)) = credentials::basic(headers) else { return Err(unauthorized().into()) };
     match webdav.auth.app_password(&name, &secret, address) {
         Ok(Verdict::Admitted(party, person)) => Ok((party, person)),
-        Ok(Verdict::Unknown) => Err(unauthorized().into()),
-        Ok(Verdict::Throttled) => {
-            let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).header("Retry-After", RETRY_SECONDS);
-            Err(answer.body(Body::from("Too many wrong passwords from here; wait a minute.\n")).expect("a static answer").into())
+        Ok(Verdict::Unknown) => {
+            // For the keeper, and for tools that close doors by the log. The name is a stranger's text.
+            tracing::warn!(name = ?name.chars().take(64).collect::<String>(), %address, "sign-in failed");
+            Err(unauthorized().into())
+        }
+        Ok(Verdict::Throttled(seconds)) => {
+            tracing::debug!(%address, seconds, "sign-in throttled");
+            let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).header("Retry-After", seconds);
+            let text = format!(
+                "Too many wrong passwords from here; wait {} minutes.
+",
+                (seconds + 59) / 60
+            );
+            Err(answer.body(Body::from(text)).expect("a number is a header").into())
         }
         Err(e) => Err(Failure::from(e).into_response().into()),
     }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use super::audit;
+use super::{affected, audit};
 use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::store::catalog::Tx;
@@ -32,6 +32,15 @@ pub struct Report {
     pub orphans: u64,
     /// Bytes read and authenticated, by a deep check.
     pub bytes: u64,
+    /// What a person would miss, by its path: files, earlier versions, things in the trash.
+    pub affected: Vec<String>,
+}
+
+/// Content that can not be had whole.
+#[derive(Default)]
+pub(super) struct Damage {
+    pub contents: HashSet<i64>,
+    pub chunks: HashSet<i64>,
 }
 
 impl Report {
@@ -58,7 +67,8 @@ pub fn run(store: &Store, deep: bool) -> Result<Report> {
 
 fn look(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Result<()> {
     let head = Head::load(tx, store.person)?;
-    let contents = contents(tx, store, deep, report)?;
+    let mut damage = Damage::default();
+    let contents = contents(tx, store, deep, &mut damage, report)?;
     let entries = entries(tx, store, &head, &contents, report)?;
     let versions = versions(tx, store, &contents, &entries, report)?;
     trash(tx, store, &entries, report)?;
@@ -67,11 +77,13 @@ fn look(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Result<(
     if used != head.used {
         report.problem(format!("quota: {} bytes are counted, {used} are kept", head.used));
     }
-    packs(tx, store, deep, report)
+    packs(tx, store, deep, &mut damage, report)?;
+    report.affected = affected::paths(tx, store.person, &damage, TOLD)?;
+    Ok(())
 }
 
 /// Contents against their parts, and with `deep` against their hashes.
-fn contents(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Result<Contents> {
+fn contents(tx: &dyn Tx, store: &Store, deep: bool, damage: &mut Damage, report: &mut Report) -> Result<Contents> {
     let mut found = Contents::new();
     let mut cut: HashMap<i64, (u64, [u8; 32])> = HashMap::new();
     // Inline bytes are read only where their hash is to be checked: they are most of the catalog.
@@ -90,6 +102,7 @@ fn contents(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Resu
             let bytes = row.blob(4)?;
             report.bytes += bytes.len() as u64;
             if bytes.len() as u64 != size || store.hash(bytes) != hash {
+                damage.contents.insert(id);
                 report.problem(format!("content {id}: its bytes are not those that were written"));
             }
         }
@@ -124,7 +137,10 @@ fn contents(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Resu
         match row.opt_blob(3)? {
             Some(name) if row.int(4)? as u64 == bytes => parts.push((bytes32(name)?, bytes as u32)),
             Some(_) => report.problem(format!("content {content}: the part at {pos} is not as long as its chunk")),
-            None => report.problem(format!("content {content}: the chunk of the part at {pos} is not in the catalog")),
+            None => {
+                damage.contents.insert(content);
+                report.problem(format!("content {content}: the chunk of the part at {pos} is not in the catalog"));
+            }
         }
         length += bytes;
         Ok(ControlFlow::Continue(()))
@@ -260,7 +276,7 @@ struct Record {
 }
 
 /// Chunks against pack files: every record inside its file, none overlapping, no record number twice.
-fn packs(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Result<()> {
+fn packs(tx: &dyn Tx, store: &Store, deep: bool, damage: &mut Damage, report: &mut Report) -> Result<()> {
     let person = store.person.0;
     let mut known = HashSet::new();
     let rows = tx.all("SELECT id, salt FROM pack WHERE person = ?1 ORDER BY id", &[person.into()], |row| Ok((row.int(0)?, bytes32(row.blob(1)?)?)))?;
@@ -277,6 +293,7 @@ fn packs(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Result<
         let Some(file) = store.pack_file(&salt)? else {
             // Upkeep may have compacted it since this view began.
             if still_in(store, pack)? {
+                damage.chunks.extend(records.iter().map(|r| r.chunk));
                 report.problem(format!("pack {pack} is in the catalog, but its file is gone"));
             }
             continue;
@@ -285,15 +302,19 @@ fn packs(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Result<
         for Record { chunk, place } in &records {
             let numbered = number.is_none_or(|before| place.record > before);
             if place.pos < end || !numbered || place.pos + record_len(place.length) > file.bytes {
+                damage.chunks.insert(*chunk);
                 report.problem(format!("chunk {chunk}: pack {pack} has no whole record of its own for it"));
             }
             (end, number) = (place.pos + record_len(place.length), Some(place.record));
         }
         if deep {
             match store.open_pack(&salt) {
-                Ok(reader) => read(tx, store, &reader, pack, &records, report)?,
+                Ok(reader) => read(tx, store, &reader, pack, &records, damage, report)?,
                 Err(_) if !still_in(store, pack)? => {}
-                Err(e) => report.problem(format!("pack {pack}: {e}")),
+                Err(e) => {
+                    damage.chunks.extend(records.iter().map(|r| r.chunk));
+                    report.problem(format!("pack {pack}: {e}"));
+                }
             }
         }
     }
@@ -311,19 +332,24 @@ fn still_in(store: &Store, pack: i64) -> Result<bool> {
 }
 
 /// Reads every record of a pack whole: header, seals, and the bytes against the chunk's name.
-fn read(tx: &dyn Tx, store: &Store, reader: &PackReader, pack: i64, records: &[Record], report: &mut Report) -> Result<()> {
+fn read(tx: &dyn Tx, store: &Store, reader: &PackReader, pack: i64, records: &[Record], damage: &mut Damage, report: &mut Report) -> Result<()> {
     let mut bytes = Vec::new();
     for Record { chunk, place } in records {
         let sql = "SELECT name FROM chunk WHERE person = ?1 AND id = ?2";
         let name = tx.first(sql, &[store.person.0.into(), (*chunk).into()], |row| bytes32(row.blob(0)?))?;
         let Some(name) = name else { continue };
         bytes.clear();
-        match reader.verify(&name, *place, &mut bytes) {
-            Ok(()) if store.hash(&bytes) == name => report.bytes += bytes.len() as u64,
-            Ok(()) => report.problem(format!("chunk {chunk} in pack {pack}: its bytes are not those that its name tells")),
-            Err(Error::Corrupt(why)) => report.problem(format!("chunk {chunk} in pack {pack}: {why}")),
-            Err(e) => report.problem(format!("chunk {chunk} in pack {pack} can not be read: {e}")),
-        }
+        let why = match reader.verify(&name, *place, &mut bytes) {
+            Ok(()) if store.hash(&bytes) == name => {
+                report.bytes += bytes.len() as u64;
+                continue;
+            }
+            Ok(()) => "its bytes are not those that its name tells".to_owned(),
+            Err(Error::Corrupt(why)) => why,
+            Err(e) => format!("it can not be read: {e}"),
+        };
+        damage.chunks.insert(*chunk);
+        report.problem(format!("chunk {chunk} in pack {pack}: {why}"));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! between (`Applier::keep`); a pack file goes only after its row, and a commit that would bring the row back looks for
 //! the file first.
 
+mod affected;
 mod audit;
 pub mod check;
 mod compact;

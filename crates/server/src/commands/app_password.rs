@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use holm_auth::Secret;
-use holm_core::{Grant, Path};
+use holm_core::{Grant, Party, Path};
 use serde_json::json;
 
 use super::Opened;
@@ -29,7 +29,13 @@ pub enum AppPassword {
     /// List a person's app passwords
     List { person: String },
     /// End one, by its number in the list
-    Revoke { person: String, id: i64 },
+    Revoke {
+        /// Whose
+        person: String,
+        /// Its number, first in each line of the list
+        #[arg(value_name = "NUMBER")]
+        id: i64,
+    },
 }
 
 impl AppPassword {
@@ -39,6 +45,10 @@ impl AppPassword {
             AppPassword::Add { person, name, path, read_only, quiet } => {
                 let who = host.person(&person)?;
                 let grant = Grant { scope: Path::parse(&path)?, write: !read_only };
+                let access = opened.gate().admit(Party::operator(who.id).into())?;
+                if !access.stat(&grant.scope).is_ok_and(|e| e.is_folder()) {
+                    eprintln!("holm: there is no folder {} yet; this password works once it is there", grant.scope);
+                }
                 let secret = Secret::random(&opened.env);
                 let id = host.add_app_password(who.id, &name, &Secret::hash(secret.reveal()), &grant)?;
                 if quiet {
@@ -65,7 +75,7 @@ impl AppPassword {
                 if !host.revoke_app_password(host.person(&person)?.id, id)? {
                     return Err(format!("{person} has no active app password {id}; see holm app-password list {person}").into());
                 }
-                opened.say(format!("App password {id} of {person} works no more."), json!({ "person": person, "revoked": id }));
+                opened.say(format!("App password {id} of {person} works no more, within a second."), json!({ "person": person, "revoked": id }));
             }
         }
         Ok(())

@@ -34,7 +34,8 @@ impl Check {
             };
             wrong += r.problem_count;
             if !opened.json {
-                r.problems.iter().for_each(|p| println!("PROBLEM  {}: {p}", person.name));
+                r.problems.iter().for_each(|p| opened.print(format!("PROBLEM  {}: {p}", person.name)));
+                r.affected.iter().for_each(|p| opened.print(format!("AFFECTED {}: {p}", person.name)));
             }
             let state = if r.problem_count == 0 { "good".to_owned() } else { format!("{} problems", r.problem_count) };
             let read = if self.deep { format!(", {} bytes read", r.bytes) } else { String::new() };
@@ -45,11 +46,11 @@ impl Check {
             opened.say(
                 text,
                 json!({ "person": person.name, "problems": r.problems, "problem_count": r.problem_count, "entries": r.entries, "versions": r.versions,
-                        "contents": r.contents, "changes": r.changes, "chunks": r.chunks, "packs": r.packs, "orphans": r.orphans, "bytes": r.bytes }),
+                        "contents": r.contents, "changes": r.changes, "chunks": r.chunks, "packs": r.packs, "orphans": r.orphans, "bytes": r.bytes, "affected": r.affected }),
             );
         }
         if wrong > 0 {
-            return Err(format!("{wrong} problems; keep this data directory as it is, and restore what is named from a backup").into());
+            return Err(format!("{wrong} problems; keep this data directory as it is, and restore what is affected from a backup").into());
         }
         Ok(())
     }

@@ -25,6 +25,9 @@ pub struct Export {
     /// Only what lies at and below this folder
     #[arg(long, default_value = "/")]
     path: String,
+    /// Go on with an earlier export, or bring it up to date: files that differ are written anew
+    #[arg(long)]
+    again: bool,
 }
 
 /// One export under way.
@@ -37,6 +40,8 @@ struct Walk<'a> {
     bytes: u64,
     /// Files that were there already.
     kept: u64,
+    /// Files that can not be read whole, and why.
+    damaged: Vec<String>,
 }
 
 fn at(path: &FsPath) -> impl Fn(std::io::Error) -> Box<dyn std::error::Error + Send + Sync> {
@@ -60,9 +65,12 @@ impl Export {
             return Err(format!("{path} is a file; holm cat writes one file").into());
         }
         fs::create_dir_all(&self.dir).map_err(at(&self.dir))?;
+        if !self.again && fs::read_dir(&self.dir).map_err(at(&self.dir))?.next().is_some() {
+            return Err(format!("{} is not empty: give --again to go on with an export in it, or an empty directory", self.dir.display()).into());
+        }
         let bar = if opened.json || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(access.usage()?.used) };
         bar.set_style(ProgressStyle::with_template("{bar:30} {bytes} of at most {total_bytes}, {bytes_per_sec}  {wide_msg}")?);
-        let mut walk = Walk { access: &access, top: &self.dir, bar, files: 0, folders: 0, bytes: 0, kept: 0 };
+        let mut walk = Walk { access: &access, top: &self.dir, bar, files: 0, folders: 0, bytes: 0, kept: 0, damaged: Vec::new() };
         walk.folder(&path, &top, &self.dir)?;
         walk.bar.finish_and_clear();
         // One sync for all of it: the files are said to be written, so they must be.
@@ -75,8 +83,15 @@ impl Export {
             walk.bytes,
             walk.kept
         );
-        opened.say(text, json!({ "person": self.person, "files": walk.files, "folders": walk.folders, "bytes": walk.bytes, "kept": walk.kept }));
-        Ok(())
+        opened.say(
+            text,
+            json!({ "person": self.person, "files": walk.files, "folders": walk.folders, "bytes": walk.bytes, "kept": walk.kept, "damaged": walk.damaged }),
+        );
+        if walk.damaged.is_empty() {
+            return Ok(());
+        }
+        walk.damaged.iter().filter(|_| !opened.json).for_each(|d| opened.print(format!("DAMAGED  {d}")));
+        Err(format!("{} files are damaged and were left out; all others are there", walk.damaged.len()).into())
     }
 }
 
@@ -130,7 +145,14 @@ impl Walk<'_> {
         self.bar.set_message(path.to_string());
         let part = self.top.join(PART);
         let mut file = File::create(&part).map_err(at(&part))?;
-        self.write(&mut file, content).map_err(|e| format!("{path}: {e}"))?;
+        match self.write(&mut file, content) {
+            Err(e) if e.downcast_ref::<holm_core::Error>().is_some() => {
+                self.files -= 1;
+                self.damaged.push(format!("{path}: {e}"));
+                return fs::remove_file(&part).map_err(at(&part));
+            }
+            other => other.map_err(|e| format!("{path}: {e}"))?,
+        }
         file.set_modified(modified).map_err(at(&part))?;
         drop(file);
         fs::rename(&part, place).map_err(at(place))?;

@@ -7,7 +7,11 @@ mod gc;
 mod person;
 mod read;
 mod serve;
+mod trash;
+mod versions;
 
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -26,6 +30,12 @@ pub enum Command {
     /// Passwords for apps and devices
     #[command(subcommand)]
     AppPassword(app_password::AppPassword),
+    /// What was deleted: list it, bring it back, or empty it
+    #[command(subcommand)]
+    Trash(trash::Trash),
+    /// Earlier versions of a file: list them, or bring one back
+    #[command(subcommand)]
+    Versions(versions::Versions),
     /// See whether catalogs, packs, journals and quotas agree; a server may be running
     Check(check::Check),
     /// Let go what retention no longer keeps, and free its space; a server does this by itself once a day
@@ -39,11 +49,14 @@ pub enum Command {
 }
 
 pub fn run(command: Command, settings: Settings) -> Fallible<()> {
-    let opened = Opened::new(&settings)?;
+    let creates = matches!(command, Command::Serve | Command::Person(person::Person::Add { .. }));
+    let opened = Opened::new(&settings, creates)?;
     match command {
         Command::Serve => serve::run(settings, opened),
         Command::Person(verb) => verb.run(&opened),
         Command::AppPassword(verb) => verb.run(&opened),
+        Command::Trash(verb) => verb.run(&opened),
+        Command::Versions(verb) => verb.run(&opened),
         Command::Check(check) => check.run(&opened),
         Command::Gc(gc) => gc.run(&settings, &opened),
         Command::Export(export) => export.run(&opened),
@@ -57,17 +70,38 @@ pub struct Opened {
     pub host: Arc<Host>,
     pub env: Env,
     pub json: bool,
-    /// The root key was made just now.
-    pub first_start: bool,
+    pub data: PathBuf,
+}
+
+/// Files made here by somebody else than the data's owner would lock the owner out.
+fn owned(data: &Path) -> Fallible<()> {
+    let Ok(meta) = std::fs::metadata(data) else { return Ok(()) };
+    let me = rustix::process::geteuid().as_raw();
+    if meta.uid() != me {
+        let owner = meta.uid();
+        return Err(
+            format!("{} belongs to user {owner}, and this runs as user {me}: run it as its owner, like sudo -u '#{owner}' holm …", data.display()).into()
+        );
+    }
+    Ok(())
 }
 
 impl Opened {
-    fn new(settings: &Settings) -> Fallible<Opened> {
+    /// Only commands that begin something make a data directory and a root key: a mistyped path is no empty holm.
+    fn new(settings: &Settings, creates: bool) -> Fallible<Opened> {
         let env = host_env::env();
-        let data = settings.data()?;
-        let (key, first_start) = root_key::open(&settings.root_key()?, &data, &env)?;
+        let (data, key_path) = (settings.data()?, settings.root_key()?);
+        if !creates && !data.join("holm.db").exists() {
+            return Err(format!("{} holds no data of holm; give the directory with --data", data.display()).into());
+        }
+        owned(&data)?;
+        let (key, made) = root_key::open(&key_path, &data, &env)?;
+        if made {
+            eprintln!("A new root key is in {}. Everything here is encrypted under it:", key_path.display());
+            eprintln!("copy it somewhere safe, apart from the data. Data and key together restore everything; data alone is noise.\n");
+        }
         let host = Arc::new(Host::open(&data, key, env.clone())?);
-        Ok(Opened { host, env, json: settings.json, first_start })
+        Ok(Opened { host, env, json: settings.json, data })
     }
 
     /// A gate to the trees here.
@@ -83,12 +117,16 @@ impl Opened {
         })
     }
 
+    /// Prints a line. Whoever reads may have seen enough (`| head`): then there is nothing left to do.
+    pub fn print(&self, text: impl AsRef<str>) {
+        use std::io::Write;
+        if writeln!(std::io::stdout(), "{}", text.as_ref()).is_err() {
+            std::process::exit(0);
+        }
+    }
+
     /// Prints `text`, or `json` where that was asked for.
     pub fn say(&self, text: impl AsRef<str>, json: serde_json::Value) {
-        if self.json {
-            println!("{json}");
-        } else {
-            println!("{}", text.as_ref());
-        }
+        if self.json { self.print(json.to_string()) } else { self.print(text) }
     }
 }

@@ -75,14 +75,14 @@ impl Person {
             Person::Add { name, password_stdin, quota } => {
                 let hash = if password_stdin { Some(password::hash(&opened.env, &read_password()?)?) } else { None };
                 let person = host.add_person(&name, hash.as_deref(), quota.unwrap_or(0))?;
-                let text = format!("{name} has a tree now. Next: holm app-password add {name} --name DEVICE");
+                let text = format!("{name} has a tree now, in {}. Next: holm app-password add {name} --name DEVICE", opened.data.display());
                 opened.say(text, json!({ "person": person.name, "number": person.id.0 }));
             }
             Person::List => list(opened)?,
             Person::Passwd { name } => {
                 let person = host.person(&name)?;
                 host.set_password(person.id, &password::hash(&opened.env, &read_password()?)?)?;
-                opened.say(format!("The password of {name} is changed."), json!({ "person": name }));
+                opened.say(format!("The password of {name} is changed. It is for the web app to come; devices use app passwords."), json!({ "person": name }));
             }
             Person::Quota { name, quota } => {
                 host.set_quota(host.person(&name)?.id, quota)?;
@@ -101,16 +101,25 @@ impl Person {
     }
 }
 
+/// In the units that quotas are given in: K is 1,024 bytes.
+fn human(bytes: u64) -> String {
+    let unit = ["", "K", "M", "G", "T"].iter().enumerate().rev().find(|(n, _)| bytes >> (10 * n) > 0);
+    match unit {
+        None | Some((0, _)) => format!("{bytes} bytes"),
+        Some((n, unit)) => format!("{:.1}{unit}", bytes as f64 / (1u64 << (10 * n)) as f64),
+    }
+}
+
 fn limit(quota: u64) -> String {
-    if quota == 0 { "as much as fits".into() } else { format!("{quota} bytes") }
+    if quota == 0 { "as much as fits".into() } else { human(quota) }
 }
 
 fn list(opened: &Opened) -> Fallible<()> {
     let gate = opened.gate();
     for person in opened.host.people()? {
         let usage = gate.admit(Party::operator(person.id).into())?.usage()?;
-        let text = format!("{}\t{} bytes of {}", person.name, usage.used, limit(usage.quota));
-        opened.say(text, json!({ "person": person.name, "number": person.id.0, "used": usage.used, "quota": usage.quota, "created": person.created.0 }));
+        let text = format!("{}\t{} of {}", person.name, human(usage.used), limit(usage.quota));
+        opened.say(text, json!({ "person": person.name, "number": person.id.0, "used": usage.used, "quota": (usage.quota > 0).then_some(usage.quota), "created": person.created.0 }));
     }
     Ok(())
 }

@@ -62,7 +62,9 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     tokio::spawn(background::each_minute(gate.clone(), auth.clone()));
     tokio::spawn(background::each_day(gate.clone(), retention));
     let health = Router::new().route("/health", get(|| async { "ok\n" }));
-    let router = health.merge(holm_webdav::routes(Webdav { gate: gate.clone(), auth: auth.clone() }));
+    let hosts: Option<Arc<[String]>> = settings.hosts().map(Arc::from);
+    let webdav = Webdav { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
+    let router = health.merge(holm_webdav::routes(webdav));
     let mut failed = gate.failed();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
@@ -73,7 +75,7 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
             _ = terminated.recv() => tracing::info!("stopping"),
         }
     };
-    Server { listener, tls: acceptor, hosts: settings.hosts().map(Arc::from), router }.run(stop).await;
+    Server { listener, tls: acceptor, hosts, proxies: settings.proxies.clone().unwrap_or_default().into(), router }.run(stop).await;
     auth.flush_uses()?;
     let poisoned = *gate.failed().borrow();
     if poisoned { Err("storage failed; nothing that was acknowledged is lost, see the log and check the disk".into()) } else { Ok(()) }
@@ -83,23 +85,20 @@ async fn serve_metrics(address: std::net::SocketAddr) -> Fallible<()> {
     let handle = PrometheusBuilder::new().install_recorder()?;
     let listener = TcpListener::bind(address).await.map_err(|e| format!("metrics on {address}: {e}"))?;
     let router = Router::new().route("/metrics", get(move || async move { handle.render() }));
-    tokio::spawn(Server { listener, tls: None, hosts: None, router }.run(std::future::pending()));
+    tokio::spawn(Server { listener, tls: None, hosts: None, proxies: Arc::default(), router }.run(std::future::pending()));
     Ok(())
 }
 
 /// What a person needs to know to go on, on standard output.
 fn greet(settings: &Settings, opened: &Opened, address: &str) -> Fallible<()> {
-    println!("holm serves on {address}, keeping its data in {}", settings.data()?.display());
-    if opened.first_start {
-        let key = settings.root_key()?;
-        println!("\nA new root key is in {}. Everything here is encrypted under it:", key.display());
-        println!("copy it somewhere safe, apart from the data. Data and key together restore everything; data alone is noise.");
-    }
+    println!("holm serves on {address}, keeping its data in {}", opened.data.display());
     if opened.host.people()?.is_empty() {
+        let flags = settings.place_flags();
         println!("\nNobody lives here yet. In another terminal:");
-        println!("  holm person add ann");
-        println!("  holm app-password add ann --name laptop");
+        println!("  holm person add ann{flags}");
+        println!("  holm app-password add ann --name laptop{flags}");
     }
-    println!("\nConnect any WebDAV client to {address}/dav/files/NAME/ with the name and an app password.");
+    let public = settings.hosts().and_then(|hosts| hosts.first().map(|host| format!("https://{host}"))).unwrap_or_else(|| address.to_owned());
+    println!("\nConnect any WebDAV client to {public}/dav/files/NAME/ with the name and an app password.");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The command line, beside a running server.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::server::Server;
@@ -94,13 +95,14 @@ fn export_writes_plain_files_and_goes_on_where_it_stopped() {
     // A file that is missing, and one cut short, as after an interruption.
     std::fs::remove_file(dir.join("d/small")).unwrap();
     std::fs::write(dir.join("large one"), "cut").unwrap();
-    assert!(s.run(&["--json", "export", "ann", out]).unwrap().contains("\"kept\":0"));
+    assert!(s.run(&["export", "ann", out]).unwrap_err().contains("--again"));
+    assert!(s.run(&["--json", "export", "ann", out, "--again"]).unwrap().contains("\"kept\":0"));
     assert!(files(&dir) == want);
-    assert!(s.run(&["--json", "export", "ann", out]).unwrap().contains("\"kept\":2"));
+    assert!(s.run(&["--json", "export", "ann", out, "--again"]).unwrap().contains("\"kept\":2"));
     assert!(s.run(&["export", "ann", out, "--path", "/large one"]).unwrap_err().contains("holm cat"));
     std::fs::remove_file(dir.join("d/small")).unwrap();
     std::fs::create_dir(dir.join("d/small")).unwrap();
-    assert!(s.run(&["export", "ann", out]).unwrap_err().contains("is no file"));
+    assert!(s.run(&["export", "ann", out, "--again"]).unwrap_err().contains("is no file"));
 }
 
 #[test]
@@ -129,9 +131,58 @@ fn check_and_gc_beside_a_running_server() {
     bytes[middle] ^= 1;
     std::fs::write(&pack, bytes).unwrap();
     s.run(&["check"]).unwrap();
+    s.send("PUT", "/small", &[], "fine").expect(201);
     assert!(s.run(&["check", "--deep"]).unwrap_err().contains("1 problems"));
+    // What is whole is exported all the same.
+    let out = s.dir.path().join("out");
+    let told = s.run(&["export", "ann", out.to_str().unwrap()]).unwrap_err();
+    assert!(told.contains("files are damaged"), "{told}");
+    assert_eq!(std::fs::read(out.join("small")).unwrap(), b"fine");
     std::fs::remove_file(pack).unwrap();
-    assert!(s.run(&["check"]).is_err());
+    let (told, _) = s.output(&["check"]);
+    assert!(told.contains("AFFECTED ann: /keep\n") && told.contains("AFFECTED ann: /again\n"), "{told}");
+}
+
+#[test]
+fn what_was_deleted_or_replaced_comes_back() {
+    let s = Server::start();
+    s.send("PUT", "/f", &[], "one").expect(201);
+    s.send("PUT", "/f", &[], "two").expect(204);
+    let list = s.run(&["versions", "list", "ann", "/f"]).unwrap();
+    assert!(list.starts_with("1\t3 bytes"), "{list}");
+    assert!(s.run(&["versions", "restore", "ann", "/f", "7"]).unwrap_err().contains("no version 7"));
+    s.run(&["versions", "restore", "ann", "/f", "1"]).unwrap();
+    assert_eq!(s.send("GET", "/f", &[], "").expect(200).text(), "one");
+    s.send("DELETE", "/f", &[], "").expect(204);
+    let list = s.run(&["--json", "trash", "list", "ann"]).unwrap();
+    let entry = list.split("\"entry\":").nth(1).unwrap().split([',', '}']).next().unwrap();
+    s.run(&["trash", "restore", "ann", entry, "--to", "/g"]).unwrap();
+    assert_eq!(s.send("GET", "/g", &[], "").expect(200).text(), "one");
+    s.send("DELETE", "/g", &[], "").expect(204);
+    assert!(s.run(&["trash", "empty", "ann"]).unwrap_err().contains("--yes"));
+    s.run(&["trash", "empty", "ann", "--yes"]).unwrap();
+    assert!(s.run(&["--json", "person", "list"]).unwrap().contains("\"used\":0"));
+}
+
+#[test]
+fn a_mistyped_directory_is_no_empty_holm() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, key) = (dir.path().join("typo"), dir.path().join("key"));
+    let holm = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_holm"));
+        command.env_clear().current_dir(dir.path()).args(["--data", "typo", "--root-key", "key"]).args(args).output().unwrap()
+    };
+    for args in [&["check"][..], &["ls", "ann"], &["person", "list"], &["gc"], &["trash", "list", "ann"]] {
+        let output = holm(args);
+        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("--data"), "{args:?}");
+        assert!(!data.exists() && !key.exists(), "{args:?} made something");
+    }
+    let added = holm(&["person", "add", "ann"]);
+    assert!(added.status.success() && String::from_utf8_lossy(&added.stderr).contains("new root key"));
+    // The directory's owner is who runs it here; what others own is refused.
+    if std::fs::metadata(&data).unwrap().uid() == 0 && std::process::Command::new("chown").args(["65534"]).arg(&data).status().unwrap().success() {
+        assert!(String::from_utf8_lossy(&holm(&["person", "add", "bob"]).stderr).contains("belongs to user 65534"));
+    }
 }
 
 #[test]

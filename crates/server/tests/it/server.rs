@@ -76,6 +76,12 @@ impl Server {
         self.run_with_input(args, "")
     }
 
+    /// Runs the program; answers what it printed, and what it complained of.
+    pub fn output(&self, args: &[&str]) -> (String, String) {
+        let output = command(self.dir.path()).args(args).output().expect("holm runs");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     pub fn run_with_input(&self, args: &[&str], input: &str) -> Result<String, String> {
         let mut command = command(self.dir.path());
         let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("holm runs");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::server::{Server, tool};
+use crate::server::{Server, basic, tool};
 
 /// A certificate for `name` and its key, signed by itself.
 fn self_signed(openssl: &Path, dir: &Path, name: &str, days: &str) -> (PathBuf, PathBuf) {
@@ -89,6 +89,35 @@ fn t12_names_that_lead_here_by_a_trick_are_refused() {
     assert_eq!(get("http://localhost/health HTTP/1.1\r\nHost: 127.0.0.1"), 400, "target and Host differ");
     assert_eq!(get("/health HTTP/1.1\r\nHost: localhost\r\nHost: localhost"), 400);
     assert_eq!(get("/health HTTP/1.1"), 400);
+}
+
+/// The status of a sign-in with a wrong password by what a proxy says of the client.
+fn wrong(s: &Server, forwarded: &str) -> u16 {
+    s.send_as(&basic("ann", "wrong"), "GET", "/f", &[&format!("X-Forwarded-For: {forwarded}")], "").status
+}
+
+#[test]
+fn t31_clients_behind_a_proxy_are_told_apart() {
+    let s = Server::start_with(&["--proxies", "127.0.0.1"]);
+    let tries: Vec<_> = (0..25).map(|_| wrong(&s, "192.0.2.1")).collect();
+    assert_eq!((tries[0], tries[24]), (401, 429));
+    assert_eq!(wrong(&s, "192.0.2.2"), 401, "another client");
+    assert_eq!(wrong(&s, "203.0.113.9, 192.0.2.1"), 429, "what a client claims of itself is not believed");
+    assert_eq!(wrong(&s, "192.0.2.1, 127.0.0.1"), 429, "two proxies of ours");
+    let refused = s.send_as(&basic("ann", "wrong"), "GET", "/f", &["X-Forwarded-For: 192.0.2.1"], "");
+    let wait: i64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((800..=900).contains(&wait), "{wait}");
+    let s = Server::start();
+    let last = (0..25).map(|n| wrong(&s, &format!("192.0.2.{n}"))).last();
+    assert_eq!(last, Some(429), "without the setting the header says nothing");
+}
+
+#[test]
+fn behind_a_proxy_that_changes_the_host_a_destination_is_still_here() {
+    let s = Server::start_with(&["--hosts", "cloud.example"]);
+    s.send("PUT", "/a", &[], "x").expect(201);
+    s.send("MOVE", "/a", &["Destination: https://cloud.example/dav/files/ann/b"], "").expect(201);
+    s.send("MOVE", "/b", &["Destination: https://other.example/dav/files/ann/c"], "").expect(502);
 }
 
 /// Programs that end with the test.
