@@ -28,10 +28,11 @@ fn place(address: IpAddr) -> String {
     }
 }
 
+/// The address first: once it is refused, the names it makes up take no room.
 fn keys(name: &str, address: IpAddr) -> [(String, u32); 2] {
     let place = place(address);
     let name: String = name.chars().take(64).collect();
-    [(format!("{place} {name}"), PER_ACCOUNT), (place, PER_ADDRESS)]
+    [(place.clone(), PER_ADDRESS), (format!("{place} {name}"), PER_ACCOUNT)]
 }
 
 impl Limiter {
@@ -52,7 +53,8 @@ impl Limiter {
             }
             *count = count.saturating_add(1);
             if *count > limit {
-                wait = wait.max(Some((WINDOW - (now.0 - since.0)).div_euclid(Timestamp::SECOND) + 1));
+                wait = Some((WINDOW - (now.0 - since.0)).div_euclid(Timestamp::SECOND) + 1);
+                break;
             }
         }
         wait

@@ -47,6 +47,8 @@ pub enum Error {
     Corrupt(String),
     #[error("storage failed earlier and this process takes no more writes; see the log, then restart it")]
     Poisoned,
+    #[error("{0}; send it again")]
+    Again(&'static str),
     #[error("the catalog is busy; retry")]
     Busy,
     #[error("the key does not open this data: {0}")]

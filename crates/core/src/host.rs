@@ -50,6 +50,10 @@ impl Host {
     pub fn open(data: &FsPath, root: RootKey, env: Env) -> Result<Host> {
         let make = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.join("people"));
         make.map_err(Error::io(format!("creating {}", data.display())))?;
+        let people = || std::fs::read_dir(data.join("people")).is_ok_and(|mut all| all.next().is_some());
+        if !data.join("holm.db").exists() && people() {
+            return Err(Error::Corrupt(format!("{} is gone, and people's data is beside it", data.join("holm.db").display())));
+        }
         let catalog = Sqlite::open(&data.join("holm.db"), &root.catalog_key(), true, HOST_SCHEMA).map_err(|e| match e {
             Error::Key(_) => Error::Key("the root key is not the one this data directory was made with"),
             e => e,
@@ -83,17 +87,18 @@ impl Host {
         if name.is_empty() || name.len() > 64 || !plain(name.as_bytes()[0]) || !name.bytes().all(|b| plain(b) || b"._-".contains(&b)) {
             return Err(Error::Invalid(format!("\"{name}\" is no name for a person: use 1 to 64 of a-z, 0-9, . _ -, beginning with a letter or digit")));
         }
-        if self.person(name).is_ok() {
-            return Err(Error::Invalid(format!("a person is called \"{name}\" already")));
-        }
+        let taken = || Error::Invalid(format!("a person is called \"{name}\" already"));
         let uid: [u8; 16] = self.env.random();
         let key = PersonKey::from_key(Key::random(&self.env));
         let wrapped = self.root.wrap(&self.env, &uid, &key);
         let now = self.env.now();
-        // Refused here, before anything is made on disk, unless the name is free; the unique index decides races.
+        // Refused here, before anything is made on disk, unless the name is free.
         let id = self.catalog.writing(|tx| {
+            if tx.first("SELECT 1 FROM person WHERE name = ?1 AND removed IS NULL", &[name.into()], |_| Ok(()))?.is_some() {
+                return Err(taken());
+            }
             let id = tx.first("SELECT COALESCE(MAX(person), 0) + 1 FROM person", &[], |r| r.int(0))?.unwrap_or(1);
-            let sql = "INSERT INTO person (person, uid, name, wrapped, epoch, password, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let sql = "INSERT INTO person (person, uid, name, wrapped, epoch, password, created, made) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
             let epoch = i64::from(self.root.epoch);
             tx.execute(sql, &[id.into(), uid[..].into(), name.into(), wrapped[..].into(), epoch.into(), password.into(), now.0.into()])?;
             Ok(PersonId(id))
@@ -121,19 +126,23 @@ impl Host {
             Ok(())
         })?;
         sync_dir(&dir)?;
-        sync_dir(&self.data.join("people"))
+        sync_dir(&self.data.join("people"))?;
+        self.catalog.writing(|tx| tx.execute("UPDATE person SET made = 1 WHERE person = ?1", &[person.0.into()]).map(|_| ()))
     }
 
     /// Opens what a person keeps.
     pub(crate) fn open_store(&self, person: PersonId) -> Result<Arc<Store>> {
-        let sql = "SELECT uid, wrapped FROM person WHERE person = ?1 AND removed IS NULL";
-        let (uid, wrapped) = self
+        let sql = "SELECT uid, wrapped, made FROM person WHERE person = ?1 AND removed IS NULL";
+        let (uid, wrapped, made) = self
             .catalog
-            .reading(|tx| tx.first(sql, &[person.0.into()], |r| Ok((uid(r.blob(0)?)?, r.blob(1)?.to_vec()))))?
+            .reading(|tx| tx.first(sql, &[person.0.into()], |r| Ok((uid(r.blob(0)?)?, r.blob(1)?.to_vec(), r.int(2)? == 1))))?
             .ok_or_else(|| Error::NoSuchPerson(format!("number {}", person.0)))?;
         let key = self.root.unwrap(&uid, &wrapped)?;
         let dir = self.dir(&uid);
         if !dir.join("catalog.db").exists() {
+            if made {
+                return Err(Error::Corrupt(format!("{} is gone", dir.join("catalog.db").display())));
+            }
             // A crash came between naming the person and making the tree: make it now.
             self.make_tree(person, &uid, &key, 0)?;
         }
@@ -196,6 +205,9 @@ impl Host {
     }
 
     pub fn add_app_password(&self, person: PersonId, name: &str, hash: &[u8; 32], grant: &Grant) -> Result<i64> {
+        if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
+            return Err(Error::Invalid("an app password's name is 1 to 255 bytes without control characters".into()));
+        }
         let now = self.env.now().0;
         let scope = grant.scope.to_string();
         self.catalog.writing(|tx| {
@@ -231,6 +243,13 @@ impl Host {
             let sql = "UPDATE app_password SET revoked = ?3 WHERE person = ?1 AND id = ?2 AND revoked IS NULL";
             Ok(tx.execute(sql, &[person.0.into(), id.into(), now.into()])? == 1)
         })
+    }
+
+    /// Whether a credential that was proven a while ago still holds.
+    pub(crate) fn still_holds(&self, person: PersonId, credential: i64) -> Result<bool> {
+        let sql = "SELECT 1 FROM app_password a JOIN person p ON p.person = a.person AND p.removed IS NULL
+            WHERE a.person = ?1 AND a.id = ?2 AND a.revoked IS NULL";
+        self.catalog.reading(|tx| Ok(tx.first(sql, &[person.0.into(), credential.into()], |_| Ok(()))?.is_some()))
     }
 
     /// The party that a secret with this hash proves, and the person's name.

@@ -18,7 +18,7 @@ mod upkeep;
 #[cfg(test)]
 mod vectors;
 
-pub use access::{Access, Gate, Usage};
+pub use access::{Access, Gate, Transfer, Usage};
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
 pub use host::{AppPassword, Host, Person};

@@ -125,10 +125,17 @@ impl From<Error> for Failure {
             Error::Locked { .. } | Error::LockConflict(_) => StatusCode::LOCKED,
             Error::QuotaExceeded { .. } | Error::DiskFull | Error::Limit(_) => StatusCode::INSUFFICIENT_STORAGE,
             Error::Invalid(_) => StatusCode::BAD_REQUEST,
-            Error::Poisoned | Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Poisoned | Error::Busy | Error::Again(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Corrupt(_) | Error::Key(_) | Error::Catalog(_) | Error::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let failure = Failure::new(status, e.to_string());
+        // What failed inside names files of this machine: that is for the log.
+        let text = if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!("{e}");
+            "something failed in this server; its log says what".to_owned()
+        } else {
+            e.to_string()
+        };
+        let failure = Failure::new(status, text);
         match &e {
             Error::QuotaExceeded { .. } => failure.with("quota-not-exceeded"),
             Error::DiskFull => failure.with("sufficient-disk-space"),

@@ -14,21 +14,30 @@ use axum::response::Response;
 use holm_http::strict::Filter;
 use holm_webdav::ClientAddress;
 use http::{Request, StatusCode, Version};
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 /// A request's head must come within this (T10).
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that reads nothing of an answer for this long is given up; players that pause come back with a range.
+const STALLED: Duration = Duration::from_secs(120);
+/// What is kept of each HTTP/2 stream's answer until the client takes it.
+const SEND_BUFFER: usize = 64 * 1024;
 /// Streams of one HTTP/2 connection (T11).
 const STREAMS: u32 = 100;
 /// Connections from one address (IPv6: one /64); this machine's own are not limited, for a proxy may stand here.
 const PER_ADDRESS: usize = 64;
+/// Methods that metrics count by name: strangers could make up any number of them.
+const METHODS: &[&str] =
+    &["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT"];
 /// What is under way at a shutdown may take this long.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -161,8 +170,8 @@ async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, door
     let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(door.clone(), request));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(128 * 1024);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).keep_alive_interval(Duration::from_secs(60));
-    let served = graceful.watch(builder.serve_connection(TokioIo::new(Strict { stream, filter: Filter::default() }), service).into_owned());
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_send_buf_size(SEND_BUFFER).keep_alive_interval(Duration::from_secs(60));
+    let served = graceful.watch(builder.serve_connection(TokioIo::new(Strict { stream, filter: Filter::default(), stalled: None }), service).into_owned());
     if let Err(e) = served.await {
         tracing::debug!("connection from {address}: {e}");
     }
@@ -171,7 +180,8 @@ async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, door
 async fn answer(mut door: Door, mut request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
     let began = Instant::now();
     let (method, address) = (request.method().clone(), door.client(request.headers()));
-    let response = match meant_for(&request) {
+    let sends = request.version() <= Version::HTTP_11 && matches!(method.as_str(), "PUT" | "PATCH") && !request.body().is_end_stream();
+    let mut response = match meant_for(&request) {
         None => refusal(StatusCode::BAD_REQUEST, "this request can be read in two ways\n"),
         Some(host) if !is_here(&host, door.hosts.as_deref()) => {
             refusal(StatusCode::MISDIRECTED_REQUEST, "this server does not know itself by that name; its keeper can add it to the setting hosts\n")
@@ -182,7 +192,11 @@ async fn answer(mut door: Door, mut request: Request<Incoming>) -> Result<Respon
         }
     };
     let status = response.status();
-    let label = if method.as_str().len() <= 10 { method.as_str().to_owned() } else { "other".into() };
+    if sends && status.is_client_error() | status.is_server_error() {
+        // The rest of the body is not read, so nothing can follow it.
+        response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
+    }
+    let label = METHODS.iter().find(|known| **known == method.as_str()).copied().unwrap_or("other");
     metrics::counter!("holm_requests_total", "method" => label, "status" => status.as_u16().to_string()).increment(1);
     metrics::histogram!("holm_request_seconds").record(began.elapsed().as_secs_f64());
     tracing::debug!(%method, status = status.as_u16(), %address, micros = began.elapsed().as_micros() as u64, "request");
@@ -226,6 +240,23 @@ fn is_here(host: &str, hosts: Option<&[String]>) -> bool {
 struct Strict<S> {
     stream: S,
     filter: Filter,
+    /// Runs while the client takes nothing of what is sent.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Strict<S> {
+    /// Ends a connection whose client has stopped reading.
+    fn patient<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stalled = None;
+            return polled;
+        }
+        let sleep = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
+        match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
@@ -239,11 +270,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.patient(cx, polled)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.patient(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {

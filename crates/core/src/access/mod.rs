@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
@@ -65,8 +65,9 @@ impl Gate {
                 tree
             }
         };
-        tree.used(self.env.now());
-        Ok(Access { tree, party })
+        let since = self.env.now();
+        tree.used(since);
+        Ok(Access { tree, host: self.host.clone(), since, party })
     }
 
     /// Closes trees that nobody holds and that were last asked for before `since`.
@@ -91,12 +92,56 @@ impl Gate {
     }
 }
 
+/// Finds folders whose place another one has taken: what lay in them is gone, and nothing names it any more.
+#[derive(Default)]
+struct Replaced {
+    lost: bool,
+    transfers: bool,
+    purges: bool,
+}
+
+impl Replaced {
+    fn look(&mut self, tx: &dyn crate::store::catalog::Tx, person: PersonId, record: &Record) -> Result<()> {
+        self.transfers |= matches!(record.op, Op::Move | Op::Copy);
+        self.purges |= record.op == Op::Purge;
+        let left = match record.op {
+            Op::Remove => Some((record.parent, &record.key)),
+            Op::Move => record.from.as_ref().map(|(parent, key)| (*parent, key)),
+            _ => None,
+        };
+        if let Some((parent, key)) = left
+            && entry::child(tx, person, parent, key)?.is_some_and(|now| now.id != record.entry)
+        {
+            // What was purged since may have been a folder.
+            self.lost |= entry::by_id(tx, person, record.entry)?.is_none_or(|was| was.is_folder());
+        }
+        if matches!(record.op, Op::Move | Op::Copy) {
+            self.lost |= trash::took_folder(tx, person, record.seq, record.entry)?;
+        }
+        self.lost |= self.purges && self.transfers;
+        Ok(())
+    }
+}
+
+/// Which way a large content goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    Up,
+    Down,
+}
+
 /// A party's handle to a person's tree.
 #[derive(Clone)]
 pub struct Access {
     tree: Arc<Tree>,
+    host: Arc<Host>,
+    /// When the party was let in.
+    since: Timestamp,
     party: Arc<Party>,
 }
+
+/// A party that was let in longer ago than this is asked for again before it changes anything (T26).
+const TRUSTED: i64 = Timestamp::SECOND;
 
 /// Bytes owned and allowed; a `quota` of 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,6 +283,15 @@ impl Access {
         self.may(Ability::Write, path)
     }
 
+    /// Waits for a place among this person's large uploads, or downloads; each holds megabytes of memory until it ends.
+    pub async fn place_for(&self, transfer: Transfer) -> Result<OwnedSemaphorePermit> {
+        let places = match transfer {
+            Transfer::Up => &self.tree.uploads,
+            Transfer::Down => &self.tree.downloads,
+        };
+        places.clone().acquire_owned().await.map_err(|_| Error::Poisoned)
+    }
+
     /// Takes a file's bytes, before they are committed; with their number, where it is known, so that room for them is
     /// set aside.
     pub fn upload(&self, path: &Path, announced: Option<u64>) -> Result<ContentWriter> {
@@ -267,6 +321,10 @@ impl Access {
             }
             _ => {}
         }
+        let long_ago = self.tree.env.now().0 - self.since.0 > TRUSTED;
+        if long_ago && self.party.credential != 0 && !self.host.still_holds(self.party.person, self.party.credential)? {
+            return Err(Error::Forbidden("this credential was revoked meanwhile"));
+        }
         self.tree.submit(self.party.clone(), Request { change, precondition })
     }
 
@@ -286,7 +344,7 @@ impl Access {
                         Ok(Difference { path: folder.join(Name::new(name)?), entry })
                     })
                     .collect::<Result<_>>()?;
-                return Ok(Differences { changed, until: stopped.unwrap_or(newest), complete: stopped.is_none() });
+                return Ok(Differences { changed, until: stopped.unwrap_or(newest), complete: stopped.is_none(), lost: false });
             }
             self.deep_differences(tx, folder, since, newest, limit)
         })
@@ -297,9 +355,13 @@ impl Access {
         let mut paths = Paths::default();
         let mut places: Vec<Path> = Vec::new();
         let mut until = since;
+        let mut replaced = Replaced::default();
         while until < newest && places.len() < limit {
             for record in journal::since(tx, person, until, 500)? {
                 until = record.seq;
+                if since > Seq(0) {
+                    replaced.look(tx, person, &record)?;
+                }
                 let arrived = matches!(record.op, Op::Move | Op::Copy | Op::Restore);
                 let from = record.from.filter(|_| record.op == Op::Move);
                 for (parent, key) in from.into_iter().chain([(record.parent, record.key)]) {
@@ -320,7 +382,7 @@ impl Access {
         let mut seen = std::collections::HashSet::new();
         places.retain(|p| seen.insert(p.clone()));
         let changed = places.into_iter().map(|path| Ok(Difference { entry: entry::find(tx, person, &path)?, path })).collect::<Result<Vec<_>>>()?;
-        Ok(Differences { changed, until, complete: until >= newest })
+        Ok(Differences { changed, until, complete: until >= newest, lost: replaced.lost })
     }
 
     /// Everything below an entry that arrived as a whole, as far as it lies in `folder`.

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
@@ -18,6 +19,9 @@ use crate::tree::change::{Change, Done, Request};
 
 /// Changes that may wait for the writer; more are refused with [`Error::Busy`].
 const QUEUE: usize = 1_024;
+/// Large transfers of a person at a time; more wait. An upload holds up to 5 MiB, a download up to 1 MiB.
+const UPLOADS: usize = 16;
+const DOWNLOADS: usize = 64;
 /// Changes in one transaction.
 const BATCH: usize = 256;
 
@@ -34,8 +38,22 @@ pub(super) struct Tree {
     pub store: Arc<Store>,
     pub env: Env,
     pub newest: watch::Sender<Seq>,
-    jobs: SyncSender<Job>,
+    pub uploads: Arc<Semaphore>,
+    pub downloads: Arc<Semaphore>,
+    /// Taken when the tree closes.
+    jobs: Option<SyncSender<Job>>,
+    writer: Option<JoinHandle<()>>,
     used: AtomicI64,
+}
+
+impl Drop for Tree {
+    /// Waits for the writer to finish what was accepted and to close its catalog: the process may end next.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
 }
 
 impl Tree {
@@ -43,8 +61,18 @@ impl Tree {
         let (jobs, queue) = sync_channel(QUEUE);
         let newest = watch::Sender::new(Seq(0));
         let writer = Writer { store: store.clone(), env: env.clone(), newest: newest.clone(), failed };
-        std::thread::Builder::new().name(format!("writer-{}", store.person.0)).spawn(move || writer.run(queue)).expect("a thread for the writer");
-        Tree { store, env, newest, jobs, used: AtomicI64::new(0) }
+        let thread = std::thread::Builder::new().name(format!("writer-{}", store.person.0));
+        let writer = Some(thread.spawn(move || writer.run(queue)).expect("a thread for the writer"));
+        Tree {
+            store,
+            env,
+            newest,
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+            jobs: Some(jobs),
+            writer,
+            used: AtomicI64::new(0),
+        }
     }
 
     /// Notes that somebody asked for the tree.
@@ -62,7 +90,7 @@ impl Tree {
             Change::Put { content: NewContent::Chunked { staged, .. }, .. } => Some(staged.clone()),
             _ => None,
         };
-        self.jobs.try_send(Job { party, request: Some(request), staged, reply }).map_err(|e| match e {
+        self.jobs.as_ref().ok_or(Error::Poisoned)?.try_send(Job { party, request: Some(request), staged, reply }).map_err(|e| match e {
             TrySendError::Full(_) => Error::Busy,
             TrySendError::Disconnected(_) => Error::Poisoned,
         })?;
@@ -134,6 +162,8 @@ impl Writer {
                     if let (Ok(_), Some(staged)) = (&answer, &job.staged) {
                         staged.keep();
                     }
+                    // What is refused is undone before that is said.
+                    drop(job.staged);
                     let _ = job.reply.send(answer);
                 }
                 true

@@ -129,6 +129,8 @@ pub struct Differences {
     /// Ask again from here; equals the newest number when `complete`.
     pub until: Seq,
     pub complete: bool,
+    /// Something that cannot be told place by place: ask for everything anew.
+    pub lost: bool,
 }
 
 /// Names whose state may have changed directly in `folder`, oldest change first, up to `limit` names.

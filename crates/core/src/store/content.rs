@@ -97,12 +97,26 @@ impl Store {
         *hasher.finalize().as_bytes()
     }
 
-    pub(super) fn has_chunk(&self, name: &ChunkName) -> Result<bool> {
-        self.catalog.reading(|tx| {
-            // A chunk on its way out is written anew: it may be gone before this upload commits.
-            let sql = "SELECT 1 FROM chunk WHERE person = ?1 AND name = ?2 AND dead = 0";
-            Ok(tx.first(sql, &[self.person.0.into(), name[..].into()], |_| Ok(()))?.is_some())
-        })
+    /// Whether the store has this chunk, whole: what was damaged or lost since is stored anew, and so mended.
+    pub(super) fn has_chunk(&self, name: &ChunkName, bytes: &[u8], scratch: &mut Vec<u8>) -> Result<bool> {
+        // A chunk on its way out is written anew: it may be gone before this upload commits.
+        let sql = "SELECT c.pack, c.pos, c.record, c.length, k.salt FROM chunk c JOIN pack k ON k.person = c.person AND k.id = c.pack
+            WHERE c.person = ?1 AND c.name = ?2 AND c.dead = 0";
+        let found = self.catalog.reading(|tx| {
+            tx.first(sql, &[self.person.0.into(), name[..].into()], |row| {
+                let place = Place { pos: row.int(1)? as u64, record: row.int(2)? as u64, length: row.int(3)? as u32 };
+                Ok((row.int(0)?, place, bytes32(row.blob(4)?)?))
+            })
+        })?;
+        let Some((pack, place, salt)) = found else { return Ok(false) };
+        scratch.clear();
+        let read = self.shelf.reader(pack, &salt).and_then(|reader| reader.verify(name, place, scratch));
+        Ok(read.is_ok() && self.pack_file(&salt)?.is_some() && scratch == bytes)
+    }
+
+    /// Forgets where chunks lie: some have moved.
+    pub(crate) fn forget_parts(&self) {
+        self.parts.lock().expect("parts").clear();
     }
 
     /// Reads a committed content's row.

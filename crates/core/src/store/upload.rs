@@ -147,11 +147,12 @@ impl ContentWriter {
         let length = self.staged.store.cuts.cut(&self.pending[self.start..]);
         let range = self.start..self.start + length;
         self.start += length;
-        let name = self.staged.store.hash(&self.pending[range.clone()]);
+        let bytes = &self.pending[range.clone()];
+        let name = self.staged.store.hash(bytes);
         let length = length as u32;
         let new = match self.fresh.get(&name) {
             Some(place) => Some(place.clone()),
-            None if self.staged.store.has_chunk(&name)? => None,
+            None if self.staged.store.has_chunk(&name, bytes, &mut self.scratch)? => None,
             None => Some(self.append(name, range)?),
         };
         self.parts.push(NewPart { name, length, new });

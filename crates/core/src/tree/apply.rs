@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::journal::{Op, Record, Seq};
 use crate::name::{Name, Path};
 use crate::party::{Party, PersonId};
-use crate::store::catalog::Tx;
+use crate::store::catalog::{Row, Tx};
 use crate::store::content::{NewContent, NewPart, Store};
 
 /// A person's counters.
@@ -320,33 +320,52 @@ impl Applier<'_> {
     }
 
     fn keep_chunk(&mut self, part: &NewPart) -> Result<i64> {
-        let known = "SELECT id, dead FROM chunk WHERE person = ?1 AND name = ?2";
+        let known = "SELECT id, dead, pack, pos FROM chunk WHERE person = ?1 AND name = ?2";
         let person = self.person.0.into();
-        if let Some((id, dead)) = self.tx.first(known, &[person, part.name[..].into()], |r| Ok((r.int(0)?, r.int(1)?)))? {
+        let row = |r: &dyn Row| Ok((r.int(0)?, r.int(1)?, r.int(2)?, r.int(3)?));
+        let known = self.tx.first(known, &[person, part.name[..].into()], row)?;
+        let Some((salt, place)) = &part.new else {
+            let (id, dead, ..) = known.ok_or(STALE)?;
             if dead != 0 {
                 self.tx.execute("UPDATE chunk SET dead = 0 WHERE person = ?1 AND id = ?2", &[person, id.into()])?;
             }
             return Ok(id);
-        }
-        let stale = || Error::Limit("stored data changed during this upload; send it again");
-        let (salt, place) = part.new.as_ref().ok_or_else(stale)?;
-        let pack = match self.tx.first("SELECT id FROM pack WHERE person = ?1 AND salt = ?2", &[person, salt[..].into()], |r| r.int(0))? {
-            Some(id) => id,
-            None => {
-                // Upkeep may have taken an unreferenced pack away: it looks and deletes inside transactions too.
-                if self.store.pack_file(salt)?.is_none() {
-                    return Err(stale());
-                }
-                let id = self.next_id();
-                let sql = "INSERT INTO pack (person, id, salt, at) VALUES (?1, ?2, ?3, ?4)";
-                self.tx.execute(sql, &[person, id.into(), salt[..].into(), self.now.0.into()])?;
-                id
-            }
         };
-        let id = self.next_id();
-        let sql = "INSERT INTO chunk (person, id, name, pack, pos, record, length, dead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
+        let pack = self.keep_pack(salt)?;
         let (pos, record, length) = (place.pos as i64, place.record as i64, i64::from(place.length));
-        self.tx.execute(sql, &[person, id.into(), part.name[..].into(), pack.into(), pos.into(), record.into(), length.into()])?;
+        match known {
+            Some((id, _, at, there)) if (at, there) == (pack, pos) => Ok(id),
+            // The upload found the old copy damaged, on its way out, or not there yet: from now on the new one counts.
+            Some((id, ..)) => {
+                let sql = "UPDATE chunk SET pack = ?3, pos = ?4, record = ?5, dead = 0 WHERE person = ?1 AND id = ?2";
+                self.tx.execute(sql, &[person, id.into(), pack.into(), pos.into(), record.into()])?;
+                self.store.forget_parts();
+                Ok(id)
+            }
+            None => {
+                let id = self.next_id();
+                let sql = "INSERT INTO chunk (person, id, name, pack, pos, record, length, dead) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
+                self.tx.execute(sql, &[person, id.into(), part.name[..].into(), pack.into(), pos.into(), record.into(), length.into()])?;
+                Ok(id)
+            }
+        }
+    }
+
+    /// The row of the pack with this salt, made where there is none.
+    fn keep_pack(&mut self, salt: &[u8; 32]) -> Result<i64> {
+        let person = self.person.0.into();
+        if let Some(id) = self.tx.first("SELECT id FROM pack WHERE person = ?1 AND salt = ?2", &[person, salt[..].into()], |r| r.int(0))? {
+            return Ok(id);
+        }
+        // Upkeep may have taken an unreferenced pack away: it looks and deletes inside transactions too.
+        if self.store.pack_file(salt)?.is_none() {
+            return Err(STALE);
+        }
+        let id = self.next_id();
+        let sql = "INSERT INTO pack (person, id, salt, at) VALUES (?1, ?2, ?3, ?4)";
+        self.tx.execute(sql, &[person, id.into(), salt[..].into(), self.now.0.into()])?;
         Ok(id)
     }
 }
+
+const STALE: Error = Error::Again("stored data changed during this upload");

@@ -33,6 +33,7 @@ impl Applier<'_> {
         }
         if remove_source {
             self.check_locks(from, &source.entries, Touch::Subtree)?;
+            self.check_locks(from, source.above(), Touch::Members)?;
         }
         self.check_locks(to, &target.entries, if target.target().is_some() { Touch::Subtree } else { Touch::Members })?;
         let name = to.name().cloned().ok_or(Error::Forbidden("the root is not to be replaced"))?;

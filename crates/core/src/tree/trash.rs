@@ -164,3 +164,9 @@ pub(crate) fn condemned(tx: &dyn Tx, person: PersonId) -> Result<Option<Entry>> 
         None => Ok(None),
     }
 }
+
+/// Whether the change `seq` put a folder other than `entry` into the trash, to take its place.
+pub fn took_folder(tx: &dyn Tx, person: PersonId, seq: Seq, entry: i64) -> Result<bool> {
+    let sql = "SELECT 1 FROM entry WHERE person = ?1 AND parent = ?2 AND kind = 0 AND seq = ?3 AND id <> ?4 LIMIT 1";
+    Ok(tx.first(sql, &[person.0.into(), TRASH.into(), seq.0.into(), entry.into()], |_| Ok(()))?.is_some())
+}

@@ -54,14 +54,17 @@ pub(super) fn packs(store: &Store, env: &Env, grace: i64, done: &mut Upkeep) -> 
     // Files first, rows second would delete a pack that was committed in between; `orphan` looks again in any case.
     let known: HashMap<[u8; 32], i64> = packs.iter().map(|p| (p.salt, p.id)).collect();
     for file in store.pack_files()? {
-        if !known.contains_key(&file.salt) && file.modified <= until && orphan(store, &file)? {
+        if !known.contains_key(&file.salt) && file.modified <= until && orphan(store, None, &file)? {
             done.packs_deleted += 1;
             done.bytes_freed += file.bytes as i64;
         }
     }
     let mut target = None;
     for pack in packs.iter().filter(|p| p.at <= until) {
-        let Some(file) = store.pack_file(&pack.salt)? else { continue };
+        let Some(file) = store.pack_file(&pack.salt)? else {
+            forget(store, pack.id)?;
+            continue;
+        };
         if pack.alive * 100 < file.bytes * ALIVE_PERCENT {
             match compact(store, env, pack, &file, &mut target, done) {
                 // Left as it is: `check --deep` tells which content it harms.
@@ -75,13 +78,13 @@ pub(super) fn packs(store: &Store, env: &Env, grace: i64, done: &mut Upkeep) -> 
 
 /// Deletes a file that no row refers to. A commit that would refer to it looks for the file inside its transaction,
 /// and this looks for the row inside one: one of the two comes first.
-fn orphan(store: &Store, file: &PackFile) -> Result<bool> {
+fn orphan(store: &Store, pack: Option<i64>, file: &PackFile) -> Result<bool> {
     store.catalog.writing(|tx| {
         let sql = "SELECT 1 FROM pack WHERE person = ?1 AND salt = ?2";
         if tx.first(sql, &[store.person.0.into(), file.salt[..].into()], |_| Ok(()))?.is_some() {
             return Ok(false);
         }
-        store.remove_pack(None, &file.salt)?;
+        store.remove_pack(pack, &file.salt)?;
         Ok(true)
     })
 }
@@ -117,20 +120,27 @@ fn compact(store: &Store, env: &Env, pack: &Pack, file: &PackFile, target: &mut 
             let (pos, record) = (place.pos as i64, place.record as i64);
             tx.execute(sql, &[store.person.0.into(), chunk.id.into(), id.into(), pos.into(), record.into(), pack.id.into()])?;
         }
-        let sql = "SELECT 1 FROM chunk WHERE person = ?1 AND pack = ?2 LIMIT 1";
-        if tx.first(sql, &[store.person.0.into(), pack.id.into()], |_| Ok(()))?.is_some() {
-            return Ok(false);
-        }
-        tx.execute("DELETE FROM pack WHERE person = ?1 AND id = ?2", &[store.person.0.into(), pack.id.into()])?;
-        Ok(true)
+        unused(tx, store, pack.id)
     })?;
-    if emptied {
-        store.remove_pack(Some(pack.id), &pack.salt)?;
+    // In a transaction of its own, after the one that took the row away: a commit that has brought the row back since
+    // keeps its file, and before the row is durably gone the file must stay.
+    if emptied && orphan(store, Some(pack.id), file)? {
         done.packs_compacted += u64::from(!moving.is_empty());
         done.packs_deleted += 1;
         done.bytes_freed += file.bytes as i64;
     }
     Ok(())
+}
+
+/// Deletes the row of a pack that no chunk lies in; answers whether it did.
+fn unused(tx: &dyn Tx, store: &Store, pack: i64) -> Result<bool> {
+    let sql = "DELETE FROM pack WHERE person = ?1 AND id = ?2 AND NOT EXISTS (SELECT 1 FROM chunk WHERE person = ?1 AND pack = ?2)";
+    Ok(tx.execute(sql, &[store.person.0.into(), pack.into()])? == 1)
+}
+
+/// A pack whose file is gone: nothing is lost once its chunks lie elsewhere, because they were sent again.
+fn forget(store: &Store, pack: i64) -> Result<bool> {
+    store.catalog.writing(|tx| unused(tx, store, pack))
 }
 
 fn sync(writer: &mut Option<PackWriter>) -> Result<()> {
@@ -144,7 +154,7 @@ fn row_of(tx: &dyn Tx, store: &Store, env: &Env, salt: &[u8; 32]) -> Result<i64>
         return Ok(id);
     }
     if store.pack_file(salt)?.is_none() {
-        return Err(Error::Limit("another gc deleted a pack that this one had just written; run it again"));
+        return Err(Error::Again("another gc deleted a pack that this one had just written"));
     }
     let mut batch = Batch::begin(tx, person)?;
     let id = batch.head.next_id;

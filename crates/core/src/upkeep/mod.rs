@@ -2,9 +2,9 @@
 //! and other processes, in transactions of a few milliseconds each.
 //!
 //! Safe without a lock, because nothing is deleted on an old view alone: a content that nothing refers to can gain no
-//! reference again; a chunk is first marked dead, deleted in a later round, and revived by any commit that uses it in
-//! between (`Applier::keep`); a pack file goes only after its row, and a commit that would bring the row back looks for
-//! the file first.
+//! reference again; a chunk is first marked dead, deleted in a later round, and both look for references in the
+//! transaction that does it; a pack file goes only after its row is durably gone, in a transaction that looks for the
+//! row once more, and a commit that would bring the row back looks for the file first.
 
 mod affected;
 mod audit;

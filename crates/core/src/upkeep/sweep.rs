@@ -73,7 +73,7 @@ pub(super) fn contents(store: &Store) -> Result<u64> {
 }
 
 /// Marks chunks that no content has, revives marked ones that a content has, deletes those that stayed dead for
-/// `grace` milliseconds. A commit that uses a marked chunk revives it itself, so the last look decides.
+/// `grace` milliseconds. The lists may be old by the time they are worked on, so each statement looks again.
 pub(super) fn chunks(store: &Store, env: &Env, grace: i64) -> Result<(u64, u64)> {
     let person = store.person.0;
     let now = env.now();
@@ -96,10 +96,13 @@ pub(super) fn chunks(store: &Store, env: &Env, grace: i64) -> Result<(u64, u64)>
     })?;
     sliced(store, &revived, |tx, id| tx.execute("UPDATE chunk SET dead = 0 WHERE person = ?1 AND id = ?2", &[person.into(), id.into()]))?;
     let marked = sliced(store, &fresh, |tx, id| {
-        tx.execute("UPDATE chunk SET dead = ?3 WHERE person = ?1 AND id = ?2 AND dead = 0", &[person.into(), id.into(), now.0.into()])
+        let sql = "UPDATE chunk SET dead = ?3 WHERE person = ?1 AND id = ?2 AND dead = 0
+            AND NOT EXISTS (SELECT 1 FROM part WHERE person = ?1 AND chunk = ?2)";
+        tx.execute(sql, &[person.into(), id.into(), now.0.into()])
     })?;
     let deleted = sliced(store, &due, |tx, id| {
-        let sql = "DELETE FROM chunk WHERE person = ?1 AND id = ?2 AND dead <> 0 AND dead <= ?3";
+        let sql = "DELETE FROM chunk WHERE person = ?1 AND id = ?2 AND dead <> 0 AND dead <= ?3
+            AND NOT EXISTS (SELECT 1 FROM part WHERE person = ?1 AND chunk = ?2)";
         tx.execute(sql, &[person.into(), id.into(), until.into()])
     })?;
     Ok((marked, deleted))

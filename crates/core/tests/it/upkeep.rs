@@ -119,14 +119,14 @@ fn an_upload_under_way_is_whole_or_refused() {
     for _ in 0..3 {
         world.keep_up(0);
     }
-    assert!(matches!(put(content), Err(Error::Limit(_))));
+    assert!(matches!(put(content), Err(Error::Again(_))));
     // Its pack is taken for an orphan.
     let mut writer = world.access().upload(&path, None).unwrap();
     writer.write(&bytes).unwrap();
     let content = writer.finish().unwrap();
     age_files(&world);
     assert_eq!(world.keep_up(0).packs_deleted, 1);
-    assert!(matches!(put(content), Err(Error::Limit(_))));
+    assert!(matches!(put(content), Err(Error::Again(_))));
     world.assert_whole();
     // Sent again it arrives.
     world.put("/new", &bytes);
@@ -158,4 +158,82 @@ fn an_idle_tree_is_closed_and_opens_again() {
     drop(held);
     world.gate.close_idle(Timestamp(i64::MAX));
     assert!(world.get("/f").unwrap() == b"x");
+}
+
+/// What was damaged or lost on the disk is mended by sending it again, and a new name for it is never a broken promise.
+#[test]
+fn sending_damaged_bytes_again_mends_them() {
+    for lost in [false, true] {
+        let world = World::new(18, 0);
+        let bytes = noise(1, 3_000_000);
+        world.put("/f", &bytes);
+        let pack = world.packs().remove(0);
+        if lost {
+            std::fs::remove_file(&pack).unwrap();
+        } else {
+            let mut bad = std::fs::read(&pack).unwrap();
+            let middle = bad.len() / 2;
+            bad[middle] ^= 1;
+            std::fs::write(&pack, bad).unwrap();
+        }
+        let world = world.reopened();
+        assert!(world.get("/f").is_err());
+        world.put("/again", &bytes);
+        assert!(world.get("/again").unwrap() == bytes);
+        assert!(world.get("/f").unwrap() == bytes, "the file that shares the chunks is whole too");
+        world.wait(25);
+        world.keep_up(0);
+        world.keep_up(0);
+        assert!(world.get("/f").unwrap() == bytes);
+    }
+}
+
+#[test]
+fn a_lost_catalog_is_not_an_empty_tree() {
+    let world = World::new(19, 0);
+    world.put("/f", &noise(1, 3_000_000));
+    let person = world.packs()[0].parent().unwrap().parent().unwrap().to_owned();
+    for file in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
+        let _ = std::fs::remove_file(person.join(file));
+    }
+    let world = world.reopened();
+    assert!(matches!(world.gate.check(world.person, false), Err(Error::Corrupt(_))));
+    assert!(matches!(world.gate.keep_up(world.person, &holm_core::Rules::default()), Err(Error::Corrupt(_))));
+    assert_eq!(world.packs().len(), 1);
+}
+
+/// Everything at once, at no grace at all: writers of the same few contents, and two rounds of upkeep side by side.
+#[test]
+fn upkeep_beside_writers_loses_nothing() {
+    let world = World::new(20, 0);
+    let blobs: Vec<_> = (0..4).map(|n| noise(n, 150_000 + n as usize * 70_000)).collect();
+    let rules = holm_core::Rules { grace: -1, ..Default::default() };
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let running = || !stop.load(std::sync::atomic::Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        let upkeep = |_| {
+            while running() {
+                world.gate.keep_up(world.person, &rules).ok();
+            }
+        };
+        (0..2).for_each(|n| drop(scope.spawn(move || upkeep(n))));
+        let writers: Vec<_> = (0..4)
+            .map(|n| {
+                let (world, blobs) = (&world, &blobs);
+                scope.spawn(move || {
+                    let name = format!("/f{n}");
+                    for round in 0..150 {
+                        let bytes = &blobs[(n + round) % 4];
+                        if crate::world::try_put(&world.access(), &name, bytes).is_ok() {
+                            assert!(world.get(&name).unwrap() == *bytes, "an acknowledged write can be read");
+                            world.purge(&name);
+                        }
+                    }
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|w| w.join().unwrap());
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    world.assert_whole();
 }

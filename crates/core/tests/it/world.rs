@@ -11,11 +11,15 @@ pub fn noise(seed: u64, size: usize) -> Vec<u8> {
 }
 
 pub fn put(access: &Access, name: &str, bytes: &[u8]) {
-    let path = Path::parse(name).unwrap();
-    let mut writer = access.upload(&path, None).unwrap();
-    bytes.chunks(100_000).for_each(|b| writer.write(b).unwrap());
-    let content = writer.finish().unwrap();
-    access.commit_blocking(Change::Put { path, content, media_type: None, modified: None }, Precondition::default()).unwrap();
+    try_put(access, name, bytes).unwrap();
+}
+
+pub fn try_put(access: &Access, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let path = Path::parse(name)?;
+    let mut writer = access.upload(&path, None)?;
+    bytes.chunks(100_000).try_for_each(|b| writer.write(b))?;
+    let content = writer.finish()?;
+    access.commit_blocking(Change::Put { path, content, media_type: None, modified: None }, Precondition::default()).map(|_| ())
 }
 
 /// A small generator: what it gives is decided by its seed.
@@ -108,7 +112,7 @@ impl World {
         let access = self.access();
         let commit = |change| access.commit_blocking(change, Precondition::default()).unwrap();
         commit(Change::Remove { path: Path::parse(name).unwrap() });
-        let entry = access.trash().unwrap().first().unwrap().entry;
+        let entry = access.trash().unwrap().iter().find(|t| t.place == name).unwrap().entry;
         commit(Change::Purge { entry });
     }
 

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::{Stream, stream};
-use holm_core::{Access, Content, Entry, Error};
+use futures_util::{Stream, StreamExt, stream};
+use holm_core::{Access, Content, Entry, Error, Transfer};
 use holm_formats::date;
 use holm_http::conditions;
 use holm_http::range::Range;
@@ -12,12 +12,13 @@ use http::StatusCode;
 use http::header::IF_MATCH;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{index, ranges};
+use super::{index, place, ranges};
 use crate::props::content_type;
 use crate::{Answer, Call, Failure};
 
-/// Bytes read at a time when streaming; the next block is read while one is sent.
-const BLOCK: u64 = 512 * 1024;
+/// Bytes read at a time when streaming. From the second on, the next block is read while one is sent; a client that reads
+/// nothing gets no more than one read for it.
+const BLOCK: u64 = 256 * 1024;
 /// Up to this many bytes are opened on the async thread, about 30 µs, when they are in memory.
 const SHORT: u64 = 128 * 1024;
 
@@ -44,7 +45,8 @@ pub async fn get(call: Call, head_only: bool) -> Answer {
         Range::Parts(parts) => {
             let parts = ranges::Parts::new(parts, kind, entry.size, call.random);
             let head = head.status(StatusCode::PARTIAL_CONTENT).header("Content-Type", parts.content_type()).header("Content-Length", parts.length());
-            return head.body(parts.body(call.access, content)).map_err(internal);
+            let place = place(&call.access, Transfer::Down).await?;
+            return head.body(parts.body(call.access, content, place)).map_err(internal);
         }
         Range::Unsatisfiable => {
             let head = head.status(StatusCode::RANGE_NOT_SATISFIABLE).header("Content-Range", format!("bytes */{}", entry.size));
@@ -85,12 +87,14 @@ async fn cut_body(access: Access, content: i64, from: u64, to: u64) -> Result<Bo
     {
         return Ok(Body::from(bytes));
     }
-    let first = next_block(&access, content, from, to);
+    let place = place(&access, Transfer::Down).await?;
+    let first = next_block(&access, content, from, to).await.map_err(lost)??;
     if to - from <= BLOCK {
-        let (bytes, _) = first.await.map_err(lost)??;
-        return Ok(Body::from(bytes));
+        return Ok(Body::from(first.0));
     }
-    Ok(Body::from_stream(blocks(access, content, from, to, Some(first))))
+    let rest = blocks(access, content, first.1, to);
+    let first = stream::iter([Ok(Bytes::from(first.0))]);
+    Ok(Body::from_stream(first.chain(rest).inspect(move |_| _ = &place)))
 }
 
 /// A short stretch, if all of it is in memory: that costs less than a hop to another thread and back.
@@ -106,22 +110,25 @@ fn short(access: &Access, content: i64, from: u64, to: u64) -> Result<Option<Vec
     Ok(Some(out))
 }
 
-/// Bytes `from..to` of cut content, block by block; `first` is a read that was begun already.
-pub fn blocks(access: Access, content: i64, from: u64, to: u64, first: Option<Read>) -> impl Stream<Item = std::io::Result<Bytes>> {
-    let first = first.unwrap_or_else(|| next_block(&access, content, from, to));
-    stream::unfold(Some(first), move |task: Option<Read>| {
+/// Bytes `from..to` of cut content, block by block. Nothing is read before it is asked for.
+pub fn blocks(access: Access, content: i64, from: u64, to: u64) -> impl Stream<Item = std::io::Result<Bytes>> {
+    stream::unfold((None, from), move |(ready, at): (Option<Read>, u64)| {
         let access = access.clone();
         async move {
-            match task?.await.map_err(std::io::Error::other) {
+            if ready.is_none() && at >= to {
+                return None;
+            }
+            let read = ready.unwrap_or_else(|| next_block(&access, content, at, to));
+            match read.await.map_err(std::io::Error::other) {
                 Ok(Ok((bytes, at))) => {
                     let next = (at < to).then(|| next_block(&access, content, at, to));
-                    Some((Ok(Bytes::from(bytes)), next))
+                    Some((Ok(Bytes::from(bytes)), (next, at)))
                 }
                 Ok(Err(e)) => {
                     tracing::error!("reading content {content}: {e}");
-                    Some((Err(std::io::Error::other(e)), None))
+                    Some((Err(std::io::Error::other("reading failed")), (None, to)))
                 }
-                Err(e) => Some((Err(e), None)),
+                Err(e) => Some((Err(e), (None, to))),
             }
         }
     })
@@ -131,7 +138,7 @@ fn lost(_: tokio::task::JoinError) -> Failure {
     Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the read's worker failed")
 }
 
-pub type Read = JoinHandle<Result<(Vec<u8>, u64), Error>>;
+type Read = JoinHandle<Result<(Vec<u8>, u64), Error>>;
 
 fn next_block(access: &Access, content: i64, from: u64, to: u64) -> Read {
     let access = access.clone();

@@ -1,9 +1,10 @@
 //! PATCH as sabre/dav defines it: `application/x-sabredav-partialupdate` with X-Update-Range. The new state is a
 //! whole content of its own; only chunks that changed are stored anew.
 
-use holm_core::{Access, Change, Content, Error, Tags};
+use holm_core::{Access, Change, Content, Error, Tags, Transfer};
 use http::StatusCode;
 
+use crate::methods::place;
 use crate::methods::put::{Upload, stored};
 use crate::{Answer, Call, Failure};
 
@@ -21,6 +22,7 @@ pub async fn patch(mut call: Call) -> Answer {
     let start = start(call.one("x-update-range")?.unwrap_or_default(), entry.size, length)?;
     // Whatever else was demanded: the bytes around the new ones must still be those just read.
     precondition.if_match = Some(Tags::List(vec![entry.etag()]));
+    let _place = place(&call.access, Transfer::Up).await?;
     let mut upload = Upload::new(call.access.upload(&call.path, Some(entry.size.max(start.saturating_add(length))))?);
     copy(&call.access, &content, 0, start.min(entry.size), &mut upload).await?;
     let mut received = 0;

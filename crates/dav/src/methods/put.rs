@@ -3,12 +3,12 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use holm_core::{Change, ContentWriter, Done, Entry, Error, INLINE_MAX, NewContent, Outcome, Timestamp};
+use holm_core::{Change, ContentWriter, Done, Entry, Error, INLINE_MAX, NewContent, Outcome, Timestamp, Transfer};
 use holm_formats::date;
 use http::StatusCode;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::methods::conflict;
+use crate::methods::{conflict, place};
 use crate::{Answer, Call, Failure};
 
 /// Bytes handed to the store at a time; two such blocks are held per upload.
@@ -72,6 +72,7 @@ async fn receive(call: &mut Call, announced: Option<u64>) -> Result<NewContent, 
     if announced.is_some_and(|n| n <= INLINE_MAX as u64) {
         return Ok(NewContent::Inline(call.body.whole(INLINE_MAX).await?));
     }
+    let _place = place(&call.access, Transfer::Up).await?;
     let mut upload = Upload::new(call.access.upload(&call.path, announced)?);
     while let Some(bytes) = call.body.next().await? {
         upload.push(&bytes).await?;

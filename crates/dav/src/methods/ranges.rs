@@ -7,6 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use holm_core::{Access, Content};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::get::blocks;
 
@@ -38,7 +39,8 @@ impl Parts {
         self.parts.iter().map(|(head, from, to)| head.len() as u64 + to - from).sum::<u64>() + self.end.len() as u64
     }
 
-    pub fn body(self, access: Access, content: Content) -> Body {
+    /// `place` is held until the body ends.
+    pub fn body(self, access: Access, content: Content, place: OwnedSemaphorePermit) -> Body {
         let inline = match &content {
             Content::Inline(bytes) => Bytes::from(bytes.clone()),
             Content::Chunked { .. } => Bytes::new(),
@@ -46,10 +48,10 @@ impl Parts {
         let parts = stream::iter(self.parts).flat_map(move |(head, from, to)| {
             let data: Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>> = match &content {
                 Content::Inline(_) => Box::pin(stream::iter([Ok(inline.slice(from as usize..to as usize))])),
-                Content::Chunked { id, .. } => Box::pin(blocks(access.clone(), *id, from, to, None)),
+                Content::Chunked { id, .. } => Box::pin(blocks(access.clone(), *id, from, to)),
             };
             stream::iter([Ok(Bytes::from(head))]).chain(data)
         });
-        Body::from_stream(parts.chain(stream::iter([Ok(Bytes::from(self.end))])))
+        Body::from_stream(parts.chain(stream::iter([Ok(Bytes::from(self.end))])).inspect(move |_| _ = &place))
     }
 }

@@ -60,6 +60,10 @@ pub fn token(folder: &Entry) -> String {
     Token { folder: folder.id, seq: folder.seq, after: None }.text()
 }
 
+fn begin_again(why: &str) -> Failure {
+    Failure::new(StatusCode::FORBIDDEN, format!("{why}; begin again with an empty token")).with("valid-sync-token")
+}
+
 pub fn sync(call: Call, root: &Element, folder: &Entry) -> Answer {
     // RFC 6578 §3.2 says 0; some clients say 1 and mean it.
     if call.depth("0")? == "infinity" {
@@ -69,10 +73,7 @@ pub fn sync(call: Call, root: &Element, folder: &Entry) -> Answer {
     let newest = call.access.seq()?;
     let since = match sync.token.as_str() {
         "" => None,
-        text => Some(
-            Token::parse(text, folder.id, newest)
-                .ok_or_else(|| Failure::new(StatusCode::FORBIDDEN, "not a token of this collection; begin again with an empty one").with("valid-sync-token"))?,
-        ),
+        text => Some(Token::parse(text, folder.id, newest).ok_or_else(|| begin_again("not a token of this collection"))?),
     };
     let limit = sync.limit.unwrap_or(MOST).clamp(1, MOST);
     let asked = call.asked(Propfind::Prop(sync.props))?;
@@ -89,6 +90,9 @@ pub fn sync(call: Call, root: &Element, folder: &Entry) -> Answer {
         (members.into_iter().map(place).collect::<holm_core::Result<VecDeque<_>>>()?, Token { seq, after, ..since }, complete)
     } else {
         let found = call.access.differences(&call.path, since.seq, sync.deep, limit)?;
+        if found.lost {
+            return Err(begin_again("a folder took another's place since then"));
+        }
         (found.changed.into(), Token { seq: found.until, after: None, ..since }, found.complete)
     };
     write(call, asked, first, changed, until, complete)

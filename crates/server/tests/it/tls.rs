@@ -108,8 +108,8 @@ fn t31_clients_behind_a_proxy_are_told_apart() {
     let wait: i64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((800..=900).contains(&wait), "{wait}");
     let s = Server::start();
-    let last = (0..25).map(|n| wrong(&s, &format!("192.0.2.{n}"))).last();
-    assert_eq!(last, Some(429), "without the setting the header says nothing");
+    let tries: Vec<_> = (0..25).map(|n| wrong(&s, &format!("192.0.2.{n}"))).collect();
+    assert_eq!(tries[24], 429, "without the setting the header says nothing");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 CREATE TABLE person (
   person BIGINT NOT NULL PRIMARY KEY, uid BLOB NOT NULL, name TEXT NOT NULL,
   wrapped BLOB, epoch BIGINT NOT NULL,  -- the person's key; NULL once removed
-  password TEXT, created BIGINT NOT NULL, removed BIGINT
+  password TEXT, created BIGINT NOT NULL, removed BIGINT,
+  made BIGINT NOT NULL                  -- 1: the person's catalog has been made, and must be there
 );
 CREATE UNIQUE INDEX person_by_name ON person (name) WHERE removed IS NULL;
 CREATE TABLE app_password (

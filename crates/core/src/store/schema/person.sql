@@ -64,6 +64,7 @@ CREATE TABLE part (
   person BIGINT NOT NULL, content BIGINT NOT NULL, pos BIGINT NOT NULL, chunk BIGINT NOT NULL, length BIGINT NOT NULL,
   PRIMARY KEY (person, content, pos)
 ) WITHOUT ROWID;
+CREATE INDEX part_by_chunk ON part (person, chunk);
 CREATE TABLE chunk (
   person BIGINT NOT NULL, id BIGINT NOT NULL, name BLOB NOT NULL,
   pack BIGINT NOT NULL, pos BIGINT NOT NULL, record BIGINT NOT NULL, length BIGINT NOT NULL,
