@@ -232,8 +232,9 @@ fn upkeep_beside_writers_loses_nothing() {
                 })
             })
             .collect();
-        writers.into_iter().for_each(|w| w.join().unwrap());
+        let ended: Vec<_> = writers.into_iter().map(|w| w.join()).collect();
         stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        ended.into_iter().for_each(|w| w.unwrap());
     });
     world.assert_whole();
 }
