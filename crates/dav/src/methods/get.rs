@@ -18,7 +18,7 @@ use crate::{Answer, Call, Failure};
 
 /// Bytes read at a time when streaming. From the second on, the next block is read while one is sent; a client that reads
 /// nothing gets no more than one read for it.
-const BLOCK: u64 = 256 * 1024;
+const BLOCK: u64 = 512 * 1024;
 /// Up to this many bytes are opened on the async thread, about 30 µs, when they are in memory.
 const SHORT: u64 = 128 * 1024;
 
