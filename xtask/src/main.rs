@@ -1,6 +1,8 @@
 //! `cargo xtask`: what developers do now and then. `cargo test -p xtask` holds the house in order.
 
 mod bench;
+mod keeper;
+mod prove;
 #[cfg(test)]
 mod tidy;
 
@@ -8,7 +10,8 @@ fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bench", rest @ ..] => bench::run(rest),
-        _ => Err(bench::USAGE.into()),
+        ["prove", rest @ ..] => prove::run(rest),
+        _ => Err(format!("{}\n{}", bench::USAGE, prove::USAGE).into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -75,6 +75,11 @@ impl Conn {
         .inspect_err(|_| self.close())
     }
 
+    /// The same, once: what came of a request whose answer is lost stays unknown.
+    pub fn send_once(&mut self, method: &str, path: &str, headers: &str, bytes: &[u8]) -> Fallible<u16> {
+        self.exchange(method, path, headers, &Body::Bytes(bytes), true).inspect_err(|_| self.close())
+    }
+
     /// A GET whose body is only counted, in [`Conn::length`].
     pub fn download(&mut self, path: &str) -> Fallible<u16> {
         self.exchange("GET", path, "", &Body::Bytes(b""), false).inspect_err(|_| self.close())

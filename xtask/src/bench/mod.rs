@@ -2,8 +2,8 @@
 //! rounds; prints medians, holm's ratio to the best of the others, and what it is to reach. `--million` compares holm
 //! with itself: a tree of a million files with a small one.
 
-mod client;
-mod content;
+pub mod client;
+pub mod content;
 mod load;
 mod million;
 mod options;
@@ -23,7 +23,7 @@ use results::{Figure, Results};
 use server::{Directory, Server};
 use workloads::{Bench, WORKLOADS};
 
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 pub use options::USAGE;
 

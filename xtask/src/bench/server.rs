@@ -6,13 +6,14 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Fallible;
 use super::client::{Body, Conn, Target};
 use super::peers::Peer;
 use super::process;
+use crate::keeper::Keeper;
 
 const START: Duration = Duration::from_secs(30);
 /// How long a server is left alone before its memory counts as idle.
@@ -23,28 +24,6 @@ const END_PROCESS: &str = r#"cat >/dev/null; kill "$0"; n=0
 while kill -0 "$0" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done; kill -s KILL -- "-$0" 2>/dev/null; true"#;
 /// A server that is just ending may still write.
 const REMOVE_DIRECTORY: &str = r#"cat >/dev/null; for n in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$0" && break; sleep 1; done"#;
-
-/// A shell that does its duty as soon as this process lets go of it: also when this process is killed.
-struct Keeper {
-    shell: Child,
-    held: Option<ChildStdin>,
-}
-
-impl Keeper {
-    fn new(duty: &str, of: &str) -> Fallible<Keeper> {
-        // A group of its own, so that an interrupt from the keyboard does not end it first.
-        let mut shell = Command::new("sh").args(["-c", duty, of]).process_group(0).stdin(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let held = shell.stdin.take();
-        Ok(Keeper { shell, held })
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        drop(self.held.take());
-        let _ = self.shell.wait();
-    }
-}
 
 /// A temporary directory.
 pub struct Directory {
@@ -93,7 +72,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         // The keeper kills; the child stays a zombie, and its pid nobody else's, until it is waited for.
         let mut keeper = self.keeper.take();
-        drop(keeper.as_mut().and_then(|k| k.held.take()));
+        if let Some(keeper) = &mut keeper {
+            keeper.release();
+        }
         let _ = self.child.wait();
     }
 }

@@ -1,0 +1,146 @@
+//! kill, power, power-in-recovery, power-in-gc: clients write, the fault strikes at a random moment, the server comes
+//! back, and everything is looked at. Rounds go on from each other until the disk has filled, then on a fresh one.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::disk::Disk;
+use super::examine;
+use super::holm::{GC, Holm, Running};
+use super::load::{Client, Faults, together};
+use super::options::{Check, Options};
+use super::{Fallible, Outcome};
+use crate::bench::client::Conn;
+use crate::bench::content::Random;
+
+const CLIENTS: u64 = 4;
+const DISK_MIB: u64 = 512;
+/// A disk this full, in percent, is cleared.
+const FULL: u64 = 60;
+/// Fewer acknowledgements a round prove nothing.
+const LEAST: u64 = 5;
+
+/// A disk, a tree on it, and the clients that work there.
+struct Scene {
+    disk: Disk,
+    holm: Holm,
+    clients: Vec<Client>,
+}
+
+impl Scene {
+    fn new(binary: &Path, seed: u64) -> Fallible<Scene> {
+        let disk = Disk::new(DISK_MIB)?;
+        let holm = Holm::new(binary, &disk.data(), disk.key())?;
+        let (running, _) = holm.restart()?;
+        let clients: Vec<Client> = (0..CLIENTS).map(|n| Client::new(n, seed)).collect();
+        clients.iter().try_for_each(|c| c.settle(&running.target))?;
+        running.kill()?;
+        Ok(Scene { disk, holm, clients })
+    }
+}
+
+pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
+    let mut random = Random::new(options.seed);
+    let mut scene = Scene::new(binary, random.next())?;
+    let mut outcome = Outcome::default();
+    for round in 1..=options.rounds {
+        if scene.disk.used()? > FULL {
+            scene.holm.verb(GC)?;
+            outcome.count("clearings", 1);
+        }
+        if scene.disk.used()? > FULL {
+            scene = Scene::new(binary, random.next())?;
+        }
+        outcome.rounds = round;
+        let findings = self::round(&mut scene, options.check, &mut random, &mut outcome).map_err(|e| format!("round {round} (--seed {}): {e}", options.seed))?;
+        if !findings.is_empty() {
+            outcome.findings = findings.into_iter().map(|f| format!("round {round}: {f}")).collect();
+            return Ok(outcome);
+        }
+    }
+    if outcome.acknowledged < LEAST * options.rounds {
+        return Err(format!("only {} requests were acknowledged in {} rounds: this proves nothing", outcome.acknowledged, options.rounds).into());
+    }
+    Ok(outcome)
+}
+
+/// Milliseconds up to `most`, small ones as often as large.
+fn moment(random: &mut Random, most: u64) -> Duration {
+    let most = random.below(most) + 1;
+    Duration::from_micros(random.below(most * 1_000))
+}
+
+fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Outcome) -> Fallible<Vec<String>> {
+    let (running, _) = scene.holm.restart()?;
+    let before: u64 = scene.clients.iter().map(|c| c.acknowledged).sum();
+    let (wait, rest) = (Duration::from_millis(20) + moment(random, 500), moment(random, 30));
+    let mut running = Some(running);
+    let target = running.as_ref().ok_or("no server")?.target.clone();
+    together(&mut scene.clients, &target, Faults::Ends, || {
+        std::thread::sleep(wait);
+        if check != Check::Kill {
+            scene.disk.cut()?;
+            // What is acknowledged after the cut was promised all the same.
+            std::thread::sleep(rest);
+        }
+        running.take().map_or(Ok(()), Running::kill)
+    })?;
+    outcome.acknowledged += scene.clients.iter().map(|c| c.acknowledged).sum::<u64>() - before;
+    outcome.count("unknown ends", scene.clients.iter().filter(|c| c.unknown.is_some()).count() as u64);
+    match check {
+        Check::Kill => {}
+        Check::PowerInRecovery => {
+            scene.disk.restore()?;
+            for _ in 0..=random.below(3) {
+                cut_in_recovery(scene, moment(random, 40))?;
+                outcome.count("cuts while starting", 1);
+            }
+        }
+        Check::PowerInGc => {
+            scene.disk.restore()?;
+            for _ in 0..=random.below(3) {
+                let ended = cut_in_gc(scene, moment(random, 60))?;
+                outcome.count(if ended { "cuts after gc" } else { "cuts in gc" }, 1);
+            }
+        }
+        _ => scene.disk.restore()?,
+    }
+    let (running, took) = match scene.holm.restart() {
+        Ok(started) => started,
+        Err(e) => return Ok(vec![format!("after the fault: {e}")]),
+    };
+    outcome.restarts.push(took);
+    let findings = examine::everything(&scene.holm, &running, &mut scene.clients)?;
+    running.kill()?;
+    Ok(findings)
+}
+
+/// The power goes again while the server starts and opens the tree.
+fn cut_in_recovery(scene: &mut Scene, wait: Duration) -> Fallible<()> {
+    let (holm, disk) = (&scene.holm, &scene.disk);
+    std::thread::scope(|scope| {
+        let started = scope.spawn(move || {
+            // It may fail at any point, or not.
+            let Ok(running) = holm.start(&[]) else { return Ok(()) };
+            let _ = Conn::new(&running.target).send_once("PROPFIND", "/", "Depth: 0\r\n", b"");
+            running.kill()
+        });
+        std::thread::sleep(wait);
+        disk.cut()?;
+        started.join().unwrap_or_else(|_| Err("a start failed".into()))
+    })?;
+    scene.disk.restore()
+}
+
+/// The power goes while `holm gc` takes away all that may go; answers whether it had ended before.
+fn cut_in_gc(scene: &mut Scene, wait: Duration) -> Fallible<bool> {
+    let mut gc = scene.holm.command(&[]).args(GC).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    std::thread::sleep(wait);
+    let ended = gc.try_wait()?.is_some();
+    scene.disk.cut()?;
+    gc.kill()?;
+    gc.wait()?;
+    scene.disk.restore()?;
+    Ok(ended)
+}

@@ -1,0 +1,137 @@
+//! The program under test: its data directory, its process, its verbs.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Fallible, options};
+use crate::bench::client::{Conn, Target};
+use crate::bench::content::base64;
+use crate::keeper::Keeper;
+
+const PERSON: &str = "ann";
+/// Longest a start or an end may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Ends a process with its group at once.
+const END: &str = r#"cat >/dev/null; kill -s KILL -- "-$0" 2>/dev/null; true"#;
+/// What `holm gc` is given to let go all that may be let go.
+pub const GC: &[&str] = &["--keep-all-hours", "0", "--keep-daily-days", "0", "--keep-weekly-days", "0", "--keep-trash-days", "0", "gc", "--grace", "0"];
+
+/// A data directory and the build that serves it.
+pub struct Holm {
+    binary: PathBuf,
+    data: PathBuf,
+    /// Where the root key and the log lie.
+    beside: PathBuf,
+    authorization: String,
+}
+
+/// A process that serves.
+pub struct Running {
+    pub target: Target,
+    child: Child,
+    keeper: Option<Keeper>,
+    /// It goes on printing.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Holm {
+    /// Makes a person's tree there.
+    pub fn new(binary: &Path, data: &Path, beside: &Path) -> Fallible<Holm> {
+        let mut holm = Holm { binary: binary.into(), data: data.into(), beside: beside.into(), authorization: String::new() };
+        holm.verb(&["person", "add", PERSON])?;
+        let secret = holm.verb(&["app-password", "add", PERSON, "--quiet"])?;
+        holm.authorization = format!("Authorization: Basic {}\r\n", base64(format!("{PERSON}:{}", secret.trim()).as_bytes()));
+        Ok(holm)
+    }
+
+    /// Its command line, run by `wrapper` if there is one.
+    pub fn command(&self, wrapper: &[String]) -> Command {
+        let mut command = match wrapper.split_first() {
+            Some((program, args)) => {
+                let mut command = Command::new(program);
+                command.args(args).arg(&self.binary);
+                command
+            }
+            None => Command::new(&self.binary),
+        };
+        command.env_clear().env("PATH", options::path());
+        command.arg("--data").arg(&self.data).arg("--root-key").arg(self.beside.join("root.key"));
+        command
+    }
+
+    /// Runs a verb to its end; answers what it printed, or all it said.
+    pub fn verb(&self, args: &[&str]) -> Fallible<String> {
+        let output = self.command(&[]).args(args).stdin(Stdio::null()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() { Ok(text) } else { Err((text + &String::from_utf8_lossy(&output.stderr)).into()) }
+    }
+
+    /// What `check --deep` finds; nothing when all is well.
+    pub fn check(&self) -> Vec<String> {
+        self.verb(&["check", "--deep"]).err().map(|e| format!("check --deep: {e}")).into_iter().collect()
+    }
+
+    /// Starts it; answers when it listens, or why it does not.
+    pub fn start(&self, wrapper: &[String]) -> Fallible<Running> {
+        let log = self.beside.join("log");
+        let mut command = self.command(wrapper);
+        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
+        let mut child = command.process_group(0).spawn()?;
+        let keeper = Some(Keeper::new(END, &child.id().to_string())?);
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
+        output.read_line(&mut line)?;
+        let address = line.split("://").nth(1).and_then(|l| l.split(',').next()).and_then(|a| a.parse().ok());
+        let target = |address| Target { address, prefix: format!("/dav/files/{PERSON}"), authorization: self.authorization.clone() };
+        match address {
+            Some(address) => Ok(Running { target: target(address), child, keeper, _output: output }),
+            None => {
+                let status = child.wait()?;
+                Err(format!("holm did not start ({status}): {}", std::fs::read_to_string(log)?.trim()).into())
+            }
+        }
+    }
+
+    /// Starts it and waits for its first authenticated answer; answers the milliseconds that took.
+    pub fn restart(&self) -> Fallible<(Running, f64)> {
+        let began = Instant::now();
+        let running = self.start(&[])?;
+        let status = Conn::new(&running.target).send_once("PROPFIND", "/", "Depth: 0\r\n", b"")?;
+        if status == 207 { Ok((running, began.elapsed().as_secs_f64() * 1e3)) } else { Err(format!("a fresh start answers {status}").into()) }
+    }
+}
+
+impl Running {
+    /// kill -9, with all it started.
+    pub fn kill(mut self) -> Fallible<()> {
+        self.keeper.take();
+        self.child.wait()?;
+        Ok(())
+    }
+
+    pub fn is_running(&mut self) -> Fallible<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Asks it to end and waits; answers whether it ended well.
+    pub fn stop(mut self) -> Fallible<bool> {
+        super::told("kill", &["-s", "TERM", &self.child.id().to_string()])?;
+        self.ended()?.ok_or_else(|| "holm does not end when asked to".into())
+    }
+
+    /// Waits for its end; answers whether it ended well, or nothing if it goes on.
+    pub fn ended(&mut self) -> Fallible<Option<bool>> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status.success()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,138 @@
+//! Clients that work until a fault ends them, each remembering what it was told.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Fallible;
+use super::plan::{File, Node, Op, State};
+use super::tree::Mirror;
+use crate::bench::client::{Conn, Target};
+use crate::bench::content::Random;
+
+/// Requests told when something is wrong.
+const TOLD: usize = 12;
+
+pub struct Client {
+    /// Its folder, like `/c2`.
+    pub home: String,
+    random: Random,
+    /// What was acknowledged.
+    pub state: State,
+    /// The request whose end is not known.
+    pub unknown: Option<Op>,
+    pub acknowledged: u64,
+    /// Answers that a full disk explains.
+    pub refused: u64,
+    pub mirror: Mirror,
+    log: VecDeque<String>,
+}
+
+/// What may be answered besides success.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Faults {
+    /// The connection may end, or 5xx tell that storage failed; the client stops there.
+    Ends,
+    /// 507, with nothing changed; the client goes on.
+    Full,
+}
+
+impl Client {
+    pub fn new(number: u64, seed: u64) -> Client {
+        Client {
+            home: format!("/c{number}"),
+            random: Random::new(seed.wrapping_mul(31).wrapping_add(number)),
+            state: State::new(),
+            unknown: None,
+            acknowledged: 0,
+            refused: 0,
+            mirror: Mirror::default(),
+            log: VecDeque::new(),
+        }
+    }
+
+    /// Makes its folder.
+    pub fn settle(&self, target: &Target) -> Fallible<()> {
+        match Conn::new(target).send_once("MKCOL", &self.home, "", b"")? {
+            201 => Ok(()),
+            status => Err(format!("MKCOL {} is answered {status}", self.home).into()),
+        }
+    }
+
+    /// Works until told to stop or the server fails. An answer that nothing explains is an error.
+    pub fn work(&mut self, target: &Target, faults: Faults, stop: &AtomicBool) -> Fallible<()> {
+        let mut conn = Conn::new(target);
+        while !stop.load(Ordering::SeqCst) && self.unknown.is_none() {
+            let op = Op::choose(&mut self.random, &self.state);
+            self.perform(&mut conn, op, faults)?;
+        }
+        Ok(())
+    }
+
+    /// One request and what becomes of it.
+    pub fn perform(&mut self, conn: &mut Conn, mut op: Op, faults: Faults) -> Fallible<()> {
+        self.unknown = Some(op.clone());
+        let answer = send(conn, &self.home, &op);
+        let told = answer.as_ref().map_or_else(ToString::to_string, ToString::to_string);
+        self.log.push_back(format!("{op} → {told}"));
+        if self.log.len() > TOLD {
+            self.log.pop_front();
+        }
+        match answer {
+            Ok(200..300) => {
+                if let Op::Put { file, .. } = &mut op {
+                    file.etag = (!conn.etag.is_empty()).then(|| conn.etag.clone());
+                }
+                op.apply(&mut self.state);
+                self.unknown = None;
+                self.acknowledged += 1;
+            }
+            Ok(507) if faults == Faults::Full => {
+                self.unknown = None;
+                self.refused += 1;
+            }
+            // A failed commit may have reached the disk or not.
+            Ok(500 | 503) if faults == Faults::Ends => {}
+            // The server is gone, or has refused a body before it was sent whole.
+            Err(_) => {}
+            Ok(status) => return Err(format!("{}{op} is answered {status}: {}", self.home, String::from_utf8_lossy(&conn.body)).into()),
+        }
+        Ok(())
+    }
+
+    pub fn last_requests(&self) -> String {
+        self.log.iter().map(|l| format!("\n      {l}")).collect()
+    }
+
+    /// Files it was told are there.
+    pub fn files(&self) -> impl Iterator<Item = (&String, &File)> {
+        self.state.iter().filter_map(|(path, node)| if let Node::File(file) = node { Some((path, file)) } else { None })
+    }
+}
+
+fn send(conn: &mut Conn, home: &str, op: &Op) -> Fallible<u16> {
+    let to = |conn: &Conn, to: &str| conn.destination(&format!("{home}{to}"));
+    match op {
+        Op::Put { path, file, if_match } => {
+            let condition = if_match.as_ref().map(|etag| format!("If-Match: {etag}\r\n")).unwrap_or_default();
+            conn.send_once("PUT", &format!("{home}{path}"), &condition, &file.bytes())
+        }
+        Op::Mkcol { path } => conn.send_once("MKCOL", &format!("{home}{path}"), "", b""),
+        Op::Delete { path } => conn.send_once("DELETE", &format!("{home}{path}"), "", b""),
+        Op::Move { from, to: target } => conn.send_once("MOVE", &format!("{home}{from}"), &to(conn, target), b""),
+        Op::Copy { from, to: target } => conn.send_once("COPY", &format!("{home}{from}"), &to(conn, target), b""),
+    }
+}
+
+/// Several clients at once, until `fault` has happened and they have noticed.
+pub fn together(clients: &mut [Client], target: &Target, faults: Faults, fault: impl FnOnce() -> Fallible<()>) -> Fallible<()> {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let stop = &stop;
+        let workers: Vec<_> = clients.iter_mut().map(|c| scope.spawn(move || c.work(target, faults, stop))).collect();
+        let done = fault();
+        stop.store(true, Ordering::SeqCst);
+        let ended = workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a client failed".into()))).collect::<Fallible<Vec<()>>>();
+        done?;
+        ended.map(|_| ())
+    })
+}

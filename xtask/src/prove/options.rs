@@ -1,0 +1,121 @@
+//! The command line of `cargo xtask prove`, and what each check needs of the machine.
+
+use std::ffi::OsString;
+
+use super::Fallible;
+
+pub const USAGE: &str = "cargo xtask prove CHECK [--rounds N] [--seed S]
+                   do faults to holm and see that it keeps what it acknowledged; CHECK is one of
+                   kill, power, power-in-recovery, power-in-gc, disk-full (as root), bit-rot,
+                   io-errors (as root, with strace), mutants (all of these against broken builds),
+                   smoke (a little of each, as far as this machine can)";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// kill -9 at a random moment (D01).
+    Kill,
+    /// What was not synced is gone (D02).
+    Power,
+    /// The same, again while it starts (D03).
+    PowerInRecovery,
+    /// The same, while it takes away what nobody needs (D03).
+    PowerInGc,
+    /// No space left (D05).
+    DiskFull,
+    /// Every write and sync fails once (D06).
+    IoErrors,
+    /// Bits flip (D07).
+    BitRot,
+    /// Broken builds must be caught (D27).
+    Mutants,
+    Smoke,
+}
+
+const NAMES: &[(&str, Check, u64)] = &[
+    ("kill", Check::Kill, 100),
+    ("power", Check::Power, 100),
+    ("power-in-recovery", Check::PowerInRecovery, 50),
+    ("power-in-gc", Check::PowerInGc, 50),
+    ("disk-full", Check::DiskFull, 20),
+    ("bit-rot", Check::BitRot, 200),
+    // Calls tried of each set; the sweep ends by itself when the flow makes no more.
+    ("io-errors", Check::IoErrors, 1_000),
+    ("mutants", Check::Mutants, 20),
+    ("smoke", Check::Smoke, 4),
+];
+
+impl Check {
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|n| n.1 == self).map_or("", |n| n.0)
+    }
+
+    /// What this machine lacks for it.
+    pub fn missing(self) -> Option<String> {
+        let tools: &[&str] = match self {
+            Check::Smoke | Check::BitRot => &[],
+            Check::IoErrors => &["mkfs.ext4", "e2fsck", "mount", "perl", "strace"],
+            _ => &["mkfs.ext4", "e2fsck", "mount", "perl"],
+        };
+        if !tools.is_empty() && super::told("id", &["-u"]).is_ok_and(|id| id.trim() != "0") {
+            return Some("root, to mount a disk of its own".into());
+        }
+        let absent: Vec<_> = tools.iter().filter(|t| !std::env::split_paths(&path()).any(|dir| dir.join(t).exists())).copied().collect();
+        (!absent.is_empty()).then(|| format!("{} to be installed", absent.join(", ")))
+    }
+}
+
+/// Where programs are looked for: system programs are not on everybody's path.
+pub fn path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
+    path
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub check: Check,
+    pub rounds: u64,
+    /// The same choices come of the same seed; when a fault strikes among them is up to the machine.
+    pub seed: u64,
+}
+
+impl Options {
+    pub fn parse(args: &[&str]) -> Fallible<Options> {
+        let (name, rest) = args.split_first().ok_or(USAGE)?;
+        let (_, check, rounds) = *NAMES.iter().find(|n| n.0 == *name).ok_or_else(|| format!("{name} is no check\n{USAGE}"))?;
+        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+        let mut options = Options { check, rounds, seed: clock.as_secs() };
+        let mut rest = rest.iter().copied();
+        while let Some(arg) = rest.next() {
+            let number = rest.next().and_then(|v| v.parse::<u64>().ok()).ok_or_else(|| format!("{arg} needs a number\n{USAGE}"))?;
+            match arg {
+                "--rounds" if (1..=1_000_000).contains(&number) => options.rounds = number,
+                "--seed" => options.seed = number,
+                _ => return Err(format!("{arg} {number} is not known, or out of bounds\n{USAGE}").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The same options for another check.
+    pub fn with(&self, check: Check, rounds: u64) -> Options {
+        Options { check, rounds, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_is_told_of_and_what_is_not_known_is_refused() {
+        for (name, check, _) in NAMES {
+            assert!(USAGE.contains(name), "{name}");
+            let options = Options::parse(&[name, "--rounds", "3", "--seed", "4"]).expect("known");
+            assert_eq!((options.check, options.rounds, options.seed), (*check, 3, 4));
+        }
+        for args in [&[][..], &["fire"], &["kill", "--rounds"], &["kill", "--rounds", "0"], &["kill", "--seed", "x"], &["kill", "--fast", "1"]] {
+            assert!(Options::parse(args).is_err(), "{args:?}");
+        }
+    }
+}
