@@ -1,5 +1,7 @@
 //! After a fault: is what is there what was acknowledged, and does the server agree with itself?
 
+use std::time::Instant;
+
 use super::Fallible;
 use super::holm::{Holm, Running};
 use super::load::Client;
@@ -8,31 +10,21 @@ use super::tree;
 use crate::bench::client::Conn;
 
 /// Compares every client's folder with what it was told, and goes on from what is there. Answers what must not be.
-pub fn everything(holm: &Holm, running: &Running, clients: &mut [Client]) -> Fallible<Vec<String>> {
+pub fn everything(holm: &Holm, running: &Running, clients: &mut [Client], fault: Instant) -> Fallible<Vec<String>> {
     let mut findings = Vec::new();
     let mut conn = Conn::new(&running.target);
     for client in clients {
         let mut found = Vec::new();
         let there = tree::read(&mut conn, &client.home, &mut found)?;
-        let mut differ = differences(&client.state, &there);
-        if let Some(op) = client.unknown.take().filter(|_| !differ.is_empty()) {
-            // As before the request, or as after it; nothing between.
-            let mut after = client.state.clone();
-            op.apply(&mut after);
-            let from_after = differences(&after, &there);
-            if from_after.is_empty() {
-                differ.clear();
-            } else if from_after.len() < differ.len() {
-                differ = from_after;
-            }
-        }
+        let compared = client.possible().iter().map(|state| differences(state, &there)).collect::<Vec<_>>();
+        let differ = compared.into_iter().min_by_key(Vec::len).unwrap_or_default();
         found.extend(differ.into_iter().map(|d| client.home.clone() + &d));
         client.mirror.sync(&mut conn, &client.home, &mut found)?;
         if !found.is_empty() {
-            found.push(format!("{} had asked and been answered: {}", client.home, client.last_requests()));
+            found.push(format!("{} had asked and been answered: {}", client.home, client.last_requests(fault)));
         }
         findings.append(&mut found);
-        client.state = there;
+        client.adopt(there);
     }
     findings.extend(holm.check());
     Ok(findings)

@@ -3,12 +3,13 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::disk::Disk;
 use super::examine;
 use super::holm::{GC, Holm, Running};
-use super::load::{Client, Faults, together};
+use super::load::{Client, Faults, Moment, together};
 use super::options::{Check, Options};
 use super::{Fallible, Outcome};
 use crate::bench::client::Conn;
@@ -75,16 +76,17 @@ fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Out
     let (running, _) = scene.holm.restart()?;
     let before: u64 = scene.clients.iter().map(|c| c.acknowledged).sum();
     let (wait, rest) = (Duration::from_millis(20) + moment(random, 500), moment(random, 30));
-    let mut running = Some(running);
-    let target = running.as_ref().ok_or("no server")?.target.clone();
-    together(&mut scene.clients, &target, Faults::Ends, || {
+    let paused = random.below(2) == 0;
+    let target = running.target.clone();
+    let mut fault = Instant::now();
+    together(&mut scene.clients, &target, Faults::Ends, |moment| {
         std::thread::sleep(wait);
+        fault = Instant::now();
         if check != Check::Kill {
-            scene.disk.cut()?;
-            // What is acknowledged after the cut was promised all the same.
+            cut(&scene.disk, &running, paused, moment)?;
             std::thread::sleep(rest);
         }
-        running.take().map_or(Ok(()), Running::kill)
+        running.kill()
     })?;
     outcome.acknowledged += scene.clients.iter().map(|c| c.acknowledged).sum::<u64>() - before;
     outcome.count("unknown ends", scene.clients.iter().filter(|c| c.unknown.is_some()).count() as u64);
@@ -111,9 +113,22 @@ fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Out
         Err(e) => return Ok(vec![format!("after the fault: {e}")]),
     };
     outcome.restarts.push(took);
-    let findings = examine::everything(&scene.holm, &running, &mut scene.clients)?;
+    let findings = examine::everything(&scene.holm, &running, &mut scene.clients, fault)?;
     running.kill()?;
     Ok(findings)
+}
+
+/// The power goes under a server that works. Linux 6.18 answers an fsync of a growing file with success when ext4 is shut
+/// down in its midst, which no disk does that loses its power: there nobody hears the answer. So either nothing is in
+/// the midst of anything, and every answer counts, also those after the cut; or answers count until the cut begins.
+fn cut(disk: &Disk, running: &Running, paused: bool, moment: &Moment) -> Fallible<()> {
+    if !paused {
+        moment.loose.store(true, Ordering::SeqCst);
+        return disk.cut();
+    }
+    running.pause()?;
+    disk.cut()?;
+    running.resume()
 }
 
 /// The power goes again while the server starts and opens the tree.

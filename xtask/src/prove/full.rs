@@ -34,7 +34,7 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
         match holm.restart() {
             Ok((running, took)) => {
                 outcome.restarts.push(took);
-                findings.extend(examine::everything(&holm, &running, &mut clients)?);
+                findings.extend(examine::everything(&holm, &running, &mut clients, Instant::now())?);
                 running.kill()?;
                 findings.extend(holm.verb(GC).err().map(|e| format!("gc: {e}")));
                 findings.extend(holm.check());
@@ -57,7 +57,7 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
 
 fn fill_and_free(disk: &Disk, running: &Running, clients: &mut [Client], random: &mut Random, outcome: &mut Outcome) -> Fallible<Vec<String>> {
     let mut findings = Vec::new();
-    together(clients, &running.target, Faults::Full, || {
+    together(clients, &running.target, Faults::Full, |_| {
         std::thread::sleep(Duration::from_millis(50 + random.below(300)));
         disk.fill()?;
         std::thread::sleep(Duration::from_millis(100 + random.below(300)));
@@ -95,13 +95,9 @@ fn settle(running: &Running, clients: &mut [Client], findings: &mut Vec<String>)
     for client in clients.iter_mut().filter(|c| c.unknown.is_some()) {
         settled += 1;
         let there = super::tree::read(&mut conn, &client.home, findings)?;
-        let mut after = client.state.clone();
-        if let Some(op) = client.unknown.take() {
-            op.apply(&mut after);
-        }
         // Neither: it stays as it was acknowledged, and the last look tells.
-        if [&client.state, &after].into_iter().any(|state| differences(state, &there).is_empty()) {
-            client.state = there;
+        if client.possible().iter().any(|state| differences(state, &there).is_empty()) {
+            client.adopt(there);
         }
     }
     Ok(settled)

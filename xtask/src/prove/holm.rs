@@ -1,6 +1,6 @@
 //! The program under test: its data directory, its process, its verbs.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ impl Holm {
             Some(address) => Ok(Running { target: target(address), child, keeper, _output: output }),
             None => {
                 let status = child.wait()?;
-                Err(format!("holm did not start ({status}): {}", std::fs::read_to_string(log)?.trim()).into())
+                Err(format!("holm did not start ({status}): {}", fs::read_to_string(log)?.trim()).into())
             }
         }
     }
@@ -117,9 +117,34 @@ impl Running {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    fn signal(&self, name: &str) -> Fallible<()> {
+        super::told("kill", &["-s", name, &self.child.id().to_string()]).map(|_| ())
+    }
+
+    /// Stops every thread; returns when what they had asked of the system is done.
+    pub fn pause(&self) -> Fallible<()> {
+        self.signal("STOP")?;
+        let stopped = |entry: std::io::Result<fs::DirEntry>| -> std::io::Result<bool> {
+            let stat = fs::read_to_string(entry?.path().join("stat"))?;
+            Ok(stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+        };
+        for _ in 0..10_000 {
+            let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
+            if threads.map(stopped).collect::<std::io::Result<Vec<_>>>()?.into_iter().all(|s| s) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err("holm does not pause".into())
+    }
+
+    pub fn resume(&self) -> Fallible<()> {
+        self.signal("CONT")
+    }
+
     /// Asks it to end and waits; answers whether it ended well.
     pub fn stop(mut self) -> Fallible<bool> {
-        super::told("kill", &["-s", "TERM", &self.child.id().to_string()])?;
+        self.signal("TERM")?;
         self.ended()?.ok_or_else(|| "holm does not end when asked to".into())
     }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::disk::Disk;
 use super::examine;
@@ -41,7 +42,7 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
                     outcome.restarts.push(took);
                     let made = Conn::new(&running.target).send_once("PROPFIND", &client[0].home, "Depth: 0\r\n", b"")? == 207;
                     if made || client[0].acknowledged > 0 {
-                        findings.extend(examine::everything(&holm, &running, &mut client)?);
+                        findings.extend(examine::everything(&holm, &running, &mut client, Instant::now())?);
                     } else {
                         findings.extend(holm.check());
                     }

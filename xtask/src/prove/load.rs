@@ -1,7 +1,8 @@
 //! Clients that work until a fault ends them, each remembering what it was told.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use super::Fallible;
 use super::plan::{File, Node, Op, State};
@@ -18,13 +19,25 @@ pub struct Client {
     random: Random,
     /// What was acknowledged.
     pub state: State,
+    /// What it held before each answer that came while answers did not count.
+    earlier: Vec<State>,
     /// The request whose end is not known.
     pub unknown: Option<Op>,
     pub acknowledged: u64,
     /// Answers that a full disk explains.
     pub refused: u64,
     pub mirror: Mirror,
-    log: VecDeque<String>,
+    /// The last content it sent: hash and seed.
+    sent: Option<(u64, u64)>,
+    log: VecDeque<(Instant, String)>,
+}
+
+/// Where a round stands.
+#[derive(Default)]
+pub struct Moment {
+    stop: AtomicBool,
+    /// Answers that come now may promise what the tool, not the server, breaks.
+    pub loose: AtomicBool,
 }
 
 /// What may be answered besides success.
@@ -42,10 +55,12 @@ impl Client {
             home: format!("/c{number}"),
             random: Random::new(seed.wrapping_mul(31).wrapping_add(number)),
             state: State::new(),
+            earlier: Vec::new(),
             unknown: None,
             acknowledged: 0,
             refused: 0,
             mirror: Mirror::default(),
+            sent: None,
             log: VecDeque::new(),
         }
     }
@@ -59,21 +74,42 @@ impl Client {
     }
 
     /// Works until told to stop or the server fails. An answer that nothing explains is an error.
-    pub fn work(&mut self, target: &Target, faults: Faults, stop: &AtomicBool) -> Fallible<()> {
+    fn work(&mut self, target: &Target, faults: Faults, moment: &Moment) -> Fallible<()> {
         let mut conn = Conn::new(target);
-        while !stop.load(Ordering::SeqCst) && self.unknown.is_none() {
+        while !moment.stop.load(Ordering::SeqCst) && self.unknown.is_none() {
             let op = Op::choose(&mut self.random, &self.state);
+            let before = self.state.clone();
             self.perform(&mut conn, op, faults)?;
+            if moment.loose.load(Ordering::SeqCst) {
+                self.earlier.push(before);
+            }
         }
         Ok(())
+    }
+
+    /// What its folder may hold: what was acknowledged, with or without the request whose end is not known; where
+    /// answers did not count any more, also what it held before them.
+    pub fn possible(&mut self) -> Vec<State> {
+        let mut possible = vec![self.state.clone()];
+        possible.append(&mut self.earlier);
+        if let Some(op) = self.unknown.take() {
+            let mut after = self.state.clone();
+            self.mirror.note(&op, &self.state);
+            op.apply(&mut after);
+            possible.push(after);
+        }
+        possible
     }
 
     /// One request and what becomes of it.
     pub fn perform(&mut self, conn: &mut Conn, mut op: Op, faults: Faults) -> Fallible<()> {
         self.unknown = Some(op.clone());
+        if let Op::Put { file, .. } = &op {
+            self.sent = file.seed.map(|seed| (file.hash, seed));
+        }
         let answer = send(conn, &self.home, &op);
         let told = answer.as_ref().map_or_else(ToString::to_string, ToString::to_string);
-        self.log.push_back(format!("{op} → {told}"));
+        self.log.push_back((Instant::now(), format!("{op} → {told}")));
         if self.log.len() > TOLD {
             self.log.pop_front();
         }
@@ -82,6 +118,7 @@ impl Client {
                 if let Op::Put { file, .. } = &mut op {
                     file.etag = (!conn.etag.is_empty()).then(|| conn.etag.clone());
                 }
+                self.mirror.note(&op, &self.state);
                 op.apply(&mut self.state);
                 self.unknown = None;
                 self.acknowledged += 1;
@@ -99,8 +136,20 @@ impl Client {
         Ok(())
     }
 
-    pub fn last_requests(&self) -> String {
-        self.log.iter().map(|l| format!("\n      {l}")).collect()
+    /// Goes on from what is there. Contents that it knows keep the numbers they are made of.
+    pub fn adopt(&mut self, mut there: State) {
+        let known: HashMap<u64, u64> = self.files().filter_map(|(_, file)| Some((file.hash, file.seed?))).collect();
+        let files = there.values_mut().filter_map(|node| if let Node::File(file) = node { Some(file) } else { None });
+        for file in files {
+            file.seed = known.get(&file.hash).copied().or(self.sent.filter(|s| s.0 == file.hash).map(|s| s.1));
+        }
+        self.state = there;
+    }
+
+    /// The last requests, with the milliseconds at which their answers came before the fault (or after it).
+    pub fn last_requests(&self, fault: Instant) -> String {
+        let since = |at: Instant| if at < fault { -(fault - at).as_secs_f64() } else { (at - fault).as_secs_f64() };
+        self.log.iter().map(|(at, l)| format!("\n      {:+.1} ms: {l}", since(*at) * 1e3)).collect()
     }
 
     /// Files it was told are there.
@@ -124,13 +173,12 @@ fn send(conn: &mut Conn, home: &str, op: &Op) -> Fallible<u16> {
 }
 
 /// Several clients at once, until `fault` has happened and they have noticed.
-pub fn together(clients: &mut [Client], target: &Target, faults: Faults, fault: impl FnOnce() -> Fallible<()>) -> Fallible<()> {
-    let stop = AtomicBool::new(false);
+pub fn together(clients: &mut [Client], target: &Target, faults: Faults, fault: impl FnOnce(&Moment) -> Fallible<()>) -> Fallible<()> {
+    let moment = &Moment::default();
     std::thread::scope(|scope| {
-        let stop = &stop;
-        let workers: Vec<_> = clients.iter_mut().map(|c| scope.spawn(move || c.work(target, faults, stop))).collect();
-        let done = fault();
-        stop.store(true, Ordering::SeqCst);
+        let workers: Vec<_> = clients.iter_mut().map(|c| scope.spawn(move || c.work(target, faults, moment))).collect();
+        let done = fault(moment);
+        moment.stop.store(true, Ordering::SeqCst);
         let ended = workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a client failed".into()))).collect::<Fallible<Vec<()>>>();
         done?;
         ended.map(|_| ())

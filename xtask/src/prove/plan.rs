@@ -9,10 +9,10 @@ use crate::bench::content::Random;
 const FILES: u64 = 10;
 const FOLDERS: u64 = 4;
 
-/// A file's bytes: noise that follows from these numbers.
+/// A file's bytes: noise that follows from a seed, where it is known.
 #[derive(Clone, Debug)]
 pub struct File {
-    pub seed: u64,
+    pub seed: Option<u64>,
     pub length: usize,
     pub hash: u64,
     /// As the server told it; nothing where it did not say.
@@ -45,14 +45,18 @@ pub fn hash(bytes: &[u8]) -> u64 {
 
 impl File {
     pub fn new(seed: u64, length: usize) -> File {
-        let mut file = File { seed, length, hash: 0, etag: None };
+        let mut file = File { seed: Some(seed), length, hash: 0, etag: None };
         file.hash = hash(&file.bytes());
         file
     }
 
+    /// Empty where nobody knows them.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.length];
-        Random::new(self.seed).fill(&mut bytes);
+        let mut bytes = Vec::new();
+        if let Some(seed) = self.seed {
+            bytes.resize(self.length, 0);
+            Random::new(seed).fill(&mut bytes);
+        }
         bytes
     }
 }
@@ -90,7 +94,7 @@ fn place(random: &mut Random, state: &State) -> String {
 
 fn put(random: &mut Random, state: &State) -> Op {
     let path = place(random, state);
-    let there: Vec<&File> = state.values().filter_map(|n| if let Node::File(f) = n { Some(f) } else { None }).collect();
+    let there: Vec<&File> = state.values().filter_map(|n| if let Node::File(f) = n { f.seed.map(|_| f) } else { None }).collect();
     let file = match random.below(10) {
         // Content that is there already: only references to it are new.
         0 if !there.is_empty() => {

@@ -21,7 +21,7 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
     let mut clients = vec![Client::new(0, random.next())];
     let (running, _) = holm.restart()?;
     clients[0].settle(&running.target)?;
-    together(&mut clients, &running.target, Faults::Ends, || {
+    together(&mut clients, &running.target, Faults::Ends, |_| {
         std::thread::sleep(std::time::Duration::from_secs(1));
         Ok(())
     })?;

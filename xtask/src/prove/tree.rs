@@ -1,9 +1,9 @@
 //! What a server shows of a folder: its listing, the bytes of every file, and what a sync client makes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Fallible;
-use super::plan::{File, Node, State, hash};
+use super::plan::{File, Node, Op, State, hash};
 use crate::bench::client::Conn;
 
 /// Path below the folder → ETag of a file, or nothing for a folder.
@@ -65,7 +65,7 @@ pub fn read(conn: &mut Conn, home: &str, findings: &mut Vec<String>) -> Fallible
         if conn.etag != listed {
             findings.push(format!("{home}{path} is listed with the ETag {listed}, and read with {}", conn.etag));
         }
-        let file = File { seed: 0, length: conn.body.len(), hash: hash(&conn.body), etag: Some(listed) };
+        let file = File { seed: None, length: conn.body.len(), hash: hash(&conn.body), etag: Some(listed) };
         state.insert(path, Node::File(file));
     }
     Ok(state)
@@ -76,9 +76,23 @@ pub fn read(conn: &mut Conn, home: &str, findings: &mut Vec<String>) -> Fallible
 pub struct Mirror {
     token: String,
     listing: Listing,
+    /// Folders that went since the last time.
+    left: BTreeSet<String>,
 }
 
 impl Mirror {
+    /// A folder that comes where another went is a gap in what a deep sync tells (docs/reliability.md): such a client
+    /// begins again.
+    pub fn note(&mut self, op: &Op, state: &State) {
+        let folder = |path: &String| matches!(state.get(path), Some(Node::Folder));
+        match op {
+            Op::Move { from, to } | Op::Copy { from, to } if folder(from) && (folder(to) || self.left.contains(to)) => *self = Mirror::default(),
+            Op::Mkcol { path } if self.left.contains(path) => *self = Mirror::default(),
+            Op::Delete { path } | Op::Move { from: path, .. } if folder(path) => _ = self.left.insert(path.clone()),
+            _ => {}
+        }
+    }
+
     /// Asks what changed since the last time, and tells where the mirror then differs from what is there.
     pub fn sync(&mut self, conn: &mut Conn, home: &str, findings: &mut Vec<String>) -> Fallible<()> {
         let ask = format!(
@@ -99,9 +113,10 @@ impl Mirror {
                 self.listing.retain(|p, _| *p != path && !p.starts_with(&below));
             }
         }
+        self.left.clear();
         self.token = between(&text, "<d:sync-token>", "</d:sync-token>").ok_or("a sync without a token")?.to_owned();
         let there = list(conn, home)?;
-        for path in there.keys().chain(self.listing.keys()).collect::<std::collections::BTreeSet<_>>() {
+        for path in there.keys().chain(self.listing.keys()).collect::<BTreeSet<_>>() {
             if there.get(path) != self.listing.get(path) {
                 findings.push(format!("{home}{path} is {:?}, but a sync client believes {:?}", there.get(path), self.listing.get(path)));
             }
