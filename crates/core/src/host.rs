@@ -199,6 +199,11 @@ impl Host {
         self.catalog.writing(|tx| tx.execute(sql, &[name.into(), value.into()]).map(|_| ()))
     }
 
+    /// See [`Catalog::settle`]; for the host's own catalog.
+    pub(crate) fn settle(&self) -> Result<()> {
+        self.catalog.settle()
+    }
+
     /// What the engine finds wrong with the host's own catalog.
     pub fn verify(&self) -> Result<Vec<String>> {
         self.catalog.verify()

@@ -102,7 +102,7 @@ fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Out
         Check::PowerInGc => {
             scene.disk.restore()?;
             for _ in 0..=random.below(3) {
-                let ended = cut_in_gc(scene, moment(random, 60))?;
+                let ended = cut_in_gc(scene, moment(random, 200))?;
                 outcome.count(if ended { "cuts after gc" } else { "cuts in gc" }, 1);
             }
         }

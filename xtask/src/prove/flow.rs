@@ -1,4 +1,4 @@
-//! One fixed sequence of requests that takes every way a write can go; sweeps repeat it with a fault at each place.
+//! Fixed sequences of requests; sweeps repeat them with a fault at each place.
 
 use super::Fallible;
 use super::load::{Client, Faults};
@@ -13,8 +13,8 @@ fn between(make: fn(String, String) -> Op, from: &str, to: &str) -> Op {
     make(from.into(), to.into())
 }
 
-/// The requests, with contents that follow from `seed`.
-fn requests(seed: u64) -> Vec<Op> {
+/// What takes every way a change of the catalog can go, with contents that follow from `seed`.
+pub fn changes(seed: u64) -> Vec<Op> {
     let moved = |from, to| Op::Move { from, to };
     let copied = |from, to| Op::Copy { from, to };
     vec![
@@ -32,14 +32,24 @@ fn requests(seed: u64) -> Vec<Op> {
     ]
 }
 
-/// Sends them one by one until one fails.
-pub fn run(client: &mut Client, target: &Target, seed: u64) -> Fallible<()> {
+/// Large contents first, so that the first things to fail are theirs.
+pub fn uploads(seed: u64) -> Vec<Op> {
+    vec![put("/f0", seed, 300_000), put("/f1", seed + 1, 3_000_000), put("/f2", seed + 2, 100_000), put("/f0", seed + 3, 5_000_000)]
+}
+
+/// Sends them one by one, again what fails, until something fails twice. Answers how many failed.
+pub fn run(client: &mut Client, target: &Target, requests: Vec<Op>) -> Fallible<u64> {
     let mut conn = Conn::new(target);
-    for op in requests(seed) {
-        client.perform(&mut conn, op, Faults::Ends)?;
+    let mut failed = 0;
+    for op in requests {
+        client.perform(&mut conn, op.clone(), Faults::Ends)?;
+        if client.unknown.is_some() {
+            failed += 1;
+            client.perform(&mut conn, op, Faults::Ends)?;
+        }
         if client.unknown.is_some() {
             break;
         }
     }
-    Ok(())
+    Ok(failed)
 }

@@ -14,7 +14,7 @@ use crate::keeper::Keeper;
 
 const PERSON: &str = "ann";
 /// Longest a start or an end may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Ends a process with its group at once.
 const END: &str = r#"cat >/dev/null; kill -s KILL -- "-$0" 2>/dev/null; true"#;
 /// What `holm gc` is given to let go all that may be let go.
@@ -136,6 +136,23 @@ impl Running {
             std::thread::sleep(Duration::from_millis(1));
         }
         Err("holm does not pause".into())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until somebody traces it.
+    pub fn traced(&self) -> Fallible<()> {
+        for _ in 0..5_000 {
+            let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
+            let status = threads.map(|t| fs::read_to_string(t?.path().join("status"))).collect::<std::io::Result<Vec<_>>>()?;
+            if status.iter().all(|s| !s.contains("TracerPid:\t0")) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err("strace does not attach to holm".into())
     }
 
     pub fn resume(&self) -> Fallible<()> {

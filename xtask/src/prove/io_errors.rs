@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::disk::Disk;
@@ -11,8 +12,8 @@ use super::flow;
 use super::holm::Holm;
 use super::load::Client;
 use super::options::Options;
+use super::plan::Op;
 use super::{Fallible, Outcome};
-use crate::bench::client::Conn;
 
 /// Every way a file changes. Of these only writes go anywhere but files, and `write` is not used on packs.
 const CATALOG: &str = "write,pwrite64,fsync,fdatasync,ftruncate";
@@ -24,28 +25,32 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
     let mut outcome = Outcome::default();
     let disk = &mut Disk::new(1_024)?;
     let holm = Holm::new(binary, &disk.data(), disk.key())?;
-    for (what, calls, only) in [("catalog", CATALOG, catalogs(&disk.data())?), ("packs", PACKS, Vec::new())] {
+    for (what, calls, requests) in [("catalog", CATALOG, flow::changes as fn(u64) -> Vec<Op>), ("packs", PACKS, flow::uploads)] {
         let mut tried = 0;
         for k in 1..=options.rounds {
             let trace = disk.beside.join("trace");
-            let mut wrapper: Vec<String> = ["strace", "-f", "--seccomp-bpf", "-qq", "-o"].map(str::to_owned).to_vec();
-            wrapper.push(trace.display().to_string());
-            only.iter().for_each(|path| wrapper.extend(["-P".to_owned(), path.display().to_string()]));
-            wrapper.extend(["-e".into(), format!("trace={calls}"), "-e".into(), format!("inject={calls}:error=EIO:when={k}")]);
-            let mut client = [Client::new(k * 2 + u64::from(only.is_empty()), options.seed)];
-            let mut findings = failing(&holm, &wrapper, &mut client[0], options.seed + k * 100, &mut outcome)?;
+            let inject = ["-e".into(), format!("trace={calls}"), "-e".into(), format!("inject={calls}:error=EIO:when={k}")];
+            let mut strace: Vec<String> = ["strace", "-f", "-qq", "-o"].map(str::to_owned).to_vec();
+            strace.push(trace.display().to_string());
+            strace.extend(inject);
+            let mut client = [Client::new(k * 2 + u64::from(what == "packs"), options.seed)];
+            settle(&holm, &client[0])?;
+            let requests = requests(options.seed + k * 100);
+            let mut findings = match what {
+                "catalog" => {
+                    catalogs(&disk.data())?.into_iter().for_each(|path| strace.extend(["-P".to_owned(), path.display().to_string()]));
+                    strace.push("--seccomp-bpf".into());
+                    from_the_start(&holm, &strace, &mut client[0], requests, &mut outcome)?
+                }
+                _ => once_it_serves(&holm, &strace, &mut client[0], requests, &mut outcome)?,
+            };
             let injected = fs::read_to_string(&trace)?.matches("(INJECTED)").count();
             disk.cut()?;
             disk.restore()?;
             match holm.restart() {
                 Ok((running, took)) => {
                     outcome.restarts.push(took);
-                    let made = Conn::new(&running.target).send_once("PROPFIND", &client[0].home, "Depth: 0\r\n", b"")? == 207;
-                    if made || client[0].acknowledged > 0 {
-                        findings.extend(examine::everything(&holm, &running, &mut client, Instant::now())?);
-                    } else {
-                        findings.extend(holm.check());
-                    }
+                    findings.extend(examine::everything(&holm, &running, &mut client, Instant::now())?);
                     running.kill()?;
                 }
                 Err(e) => findings.push(format!("does not start again: {e}")),
@@ -75,29 +80,45 @@ fn catalogs(data: &Path) -> Fallible<Vec<PathBuf>> {
     Ok(found.into_iter().flat_map(|path| [path.with_extension("db-wal"), path]).collect())
 }
 
-/// One flow with one failure. A server that failed to commit must end by itself, and not well.
-fn failing(holm: &Holm, wrapper: &[String], client: &mut Client, seed: u64, outcome: &mut Outcome) -> Fallible<Vec<String>> {
-    let Ok(mut running) = holm.start(wrapper) else {
-        outcome.count("refused to start", 1);
+fn settle(holm: &Holm, client: &Client) -> Fallible<()> {
+    let (running, _) = holm.restart()?;
+    client.settle(&running.target)?;
+    running.stop()?;
+    Ok(())
+}
+
+/// A catalog that failed to commit may hold anything: the server must end by itself, and not well.
+fn from_the_start(holm: &Holm, strace: &[String], client: &mut Client, requests: Vec<Op>, outcome: &mut Outcome) -> Fallible<Vec<String>> {
+    let Ok(mut running) = holm.start(strace) else {
+        outcome.count("refused starts", 1);
         return Ok(Vec::new());
     };
     let mut findings = Vec::new();
-    if client.settle(&running.target).is_ok() {
-        flow::run(client, &running.target, seed)?;
-    }
-    let failed = client.unknown.is_some();
-    let log = fs::read_to_string(wrapper.iter().skip_while(|a| *a != "-o").nth(1).ok_or("no trace")?)?;
-    let poisoned = log.lines().any(|l| l.contains("(INJECTED)")) && failed;
-    if poisoned {
-        outcome.count("failed requests", 1);
+    if flow::run(client, &running.target, requests)? > 0 {
         match running.ended()? {
-            Some(false) => outcome.count("ended by itself", 1),
+            Some(false) => outcome.count("ends", 1),
             Some(true) => findings.push("storage failed, but the server ended as if all were well".into()),
-            None => outcome.count("went on", 1),
+            None => findings.push("storage failed, but the server went on".into()),
         }
     }
     if running.is_running()? {
         running.kill()?;
     }
     Ok(findings)
+}
+
+/// A pack that failed is left alone, and its upload refused; the next one may succeed. Counted from when the server
+/// serves, or its catalogs would come first.
+fn once_it_serves(holm: &Holm, strace: &[String], client: &mut Client, requests: Vec<Op>, outcome: &mut Outcome) -> Fallible<Vec<String>> {
+    let (mut running, _) = holm.restart()?;
+    let mut tracer = Command::new(&strace[0]).args(&strace[1..]).args(["-p", &running.pid().to_string()]).stderr(Stdio::null()).spawn()?;
+    running.traced()?;
+    let failed = flow::run(client, &running.target, requests)?;
+    outcome.count("failed uploads", failed);
+    if client.unknown.is_some() && running.ended()?.is_some_and(|well| !well) {
+        outcome.count("ends", 1);
+    }
+    running.kill()?;
+    tracer.wait()?;
+    Ok(Vec::new())
 }

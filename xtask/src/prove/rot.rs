@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::examine;
+use super::flow;
 use super::holm::Holm;
 use super::load::{Client, Faults, together};
 use super::options::Options;
@@ -18,18 +19,18 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
     let data = beside.path().join("data");
     let holm = Holm::new(binary, &data, beside.path())?;
     let mut random = Random::new(options.seed);
-    let mut clients = vec![Client::new(0, random.next())];
+    let mut clients = vec![Client::new(0, random.next()), Client::new(1, random.next())];
     let (running, _) = holm.restart()?;
-    clients[0].settle(&running.target)?;
-    together(&mut clients, &running.target, Faults::Ends, |_| {
+    clients.iter().try_for_each(|c| c.settle(&running.target))?;
+    together(&mut clients[..1], &running.target, Faults::Ends, |_| {
         std::thread::sleep(std::time::Duration::from_secs(1));
         Ok(())
     })?;
-    super::flow::run(&mut clients[0], &running.target, random.next())?;
+    flow::run(&mut clients[1], &running.target, flow::changes(random.next()))?;
     if !running.stop()? {
         return Err("holm did not end well when asked to".into());
     }
-    let mut outcome = Outcome { acknowledged: clients[0].acknowledged, ..Outcome::default() };
+    let mut outcome = Outcome { acknowledged: clients.iter().map(|c| c.acknowledged).sum(), ..Outcome::default() };
     let mut files = Vec::new();
     list(&data, &mut files)?;
     let whole = beside.path().join("whole");

@@ -75,6 +75,14 @@ impl Gate {
         self.trees.lock().expect("open trees").retain(|_, tree| Arc::strong_count(tree) > 1 || tree.last_used() > since);
     }
 
+    /// The end of serving: leaves catalogs that do not depend on their logs, in which a flipped bit would undo commits
+    /// without a word (D07).
+    pub fn settle(&self) -> Result<()> {
+        let trees: Vec<_> = self.trees.lock().expect("open trees").values().cloned().collect();
+        trees.iter().try_for_each(|tree| tree.store.catalog.settle())?;
+        self.host.settle()
+    }
+
     /// A person's store: the open one where there is one, else opened for this only.
     fn store(&self, person: PersonId) -> Result<Arc<Store>> {
         let open = self.trees.lock().expect("open trees").get(&person).map(|tree| tree.store.clone());
