@@ -15,36 +15,39 @@ use super::options::Options;
 use super::plan::Op;
 use super::{Fallible, Outcome};
 
-/// Every way a file changes. Of these only writes go anywhere but files, and `write` is not used on packs.
-const CATALOG: &str = "write,pwrite64,fsync,fdatasync,ftruncate";
-const PACKS: &str = "pwrite64,fsync,fdatasync";
-/// A flow needs at least so many calls; fewer mean that nothing was injected.
-const LEAST: u64 = 8;
+/// Which calls fail, on which files, and at least how many of them a flow makes: fewer mean that nothing was injected.
+/// A pack's name is not known before; but only packs are synced with fdatasync.
+struct Sweep {
+    what: &'static str,
+    calls: &'static str,
+    files: Vec<PathBuf>,
+    least: u64,
+}
+
+fn sweeps(data: &Path) -> Fallible<Vec<Sweep>> {
+    let mut trees = Vec::new();
+    for person in fs::read_dir(data.join("people"))? {
+        trees.push(person?.path());
+    }
+    let catalogs = trees.iter().map(|tree| tree.join("catalog.db")).chain([data.join("holm.db")]);
+    let files = catalogs.flat_map(|path| [path.with_extension("db-wal"), path]).collect();
+    Ok(vec![
+        Sweep { what: "catalog calls", calls: "write,pwrite64,fsync,fdatasync,ftruncate", files, least: 8 },
+        Sweep { what: "pack syncs", calls: "fdatasync", files: Vec::new(), least: 1 },
+        Sweep { what: "syncs of pack names", calls: "fsync", files: trees.iter().map(|tree| tree.join("packs")).collect(), least: 1 },
+    ])
+}
 
 pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
     let mut outcome = Outcome::default();
     let disk = &mut Disk::new(1_024)?;
     let holm = Holm::new(binary, &disk.data(), disk.key())?;
-    for (what, calls, requests) in [("catalog", CATALOG, flow::changes as fn(u64) -> Vec<Op>), ("packs", PACKS, flow::uploads)] {
+    for sweep in sweeps(&disk.data())? {
         let mut tried = 0;
         for k in 1..=options.rounds {
-            let trace = disk.beside.join("trace");
-            let inject = ["-e".into(), format!("trace={calls}"), "-e".into(), format!("inject={calls}:error=EIO:when={k}")];
-            let mut strace: Vec<String> = ["strace", "-f", "-qq", "-o"].map(str::to_owned).to_vec();
-            strace.push(trace.display().to_string());
-            strace.extend(inject);
-            let mut client = [Client::new(k * 2 + u64::from(what == "packs"), options.seed)];
-            settle(&holm, &client[0])?;
-            let requests = requests(options.seed + k * 100);
-            let mut findings = match what {
-                "catalog" => {
-                    catalogs(&disk.data())?.into_iter().for_each(|path| strace.extend(["-P".to_owned(), path.display().to_string()]));
-                    strace.push("--seccomp-bpf".into());
-                    from_the_start(&holm, &strace, &mut client[0], requests, &mut outcome)?
-                }
-                _ => once_it_serves(&holm, &strace, &mut client[0], requests, &mut outcome)?,
-            };
-            let injected = fs::read_to_string(&trace)?.matches("(INJECTED)").count();
+            outcome.rounds += 1;
+            let mut client = [Client::new(outcome.rounds, options.seed)];
+            let (injected, mut findings) = one(disk, &holm, &sweep, k, &mut client[0], &mut outcome)?;
             disk.cut()?;
             disk.restore()?;
             match holm.restart() {
@@ -56,28 +59,34 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
                 Err(e) => findings.push(format!("does not start again: {e}")),
             }
             outcome.acknowledged += client[0].acknowledged;
-            outcome.rounds += 1;
-            outcome.findings.extend(findings.into_iter().map(|f| format!("{what}, call {k} of each thread: {f}")));
-            if injected == 0 {
+            outcome.findings.extend(findings.into_iter().map(|f| format!("{}, number {k} of each thread: {f}", sweep.what)));
+            if !injected {
                 break;
             }
             tried = k;
         }
-        if tried < LEAST.min(options.rounds) {
-            return Err(format!("only {tried} calls on the {what} could be made to fail: this proves nothing").into());
+        if tried < sweep.least.min(options.rounds) {
+            return Err(format!("only {tried} {} could be made to fail: this proves nothing", sweep.what).into());
         }
-        outcome.count(what, tried);
+        outcome.count(sweep.what, tried);
     }
     Ok(outcome)
 }
 
-/// The catalogs and what SQLite keeps beside them.
-fn catalogs(data: &Path) -> Fallible<Vec<PathBuf>> {
-    let mut found = vec![data.join("holm.db")];
-    for person in fs::read_dir(data.join("people"))? {
-        found.push(person?.path().join("catalog.db"));
-    }
-    Ok(found.into_iter().flat_map(|path| [path.with_extension("db-wal"), path]).collect())
+/// One flow in which the kth call of each thread fails. Answers whether any did.
+fn one(disk: &Disk, holm: &Holm, sweep: &Sweep, k: u64, client: &mut Client, outcome: &mut Outcome) -> Fallible<(bool, Vec<String>)> {
+    let trace = disk.beside.join("trace");
+    let (Sweep { calls, files, .. }, out) = (sweep, trace.display().to_string());
+    let mut strace: Vec<String> = ["strace", "-f", "-qq", "-o", &out].map(str::to_owned).to_vec();
+    strace.extend(["-e".into(), format!("trace={calls}"), "-e".into(), format!("inject={calls}:error=EIO:when={k}")]);
+    files.iter().for_each(|path| strace.extend(["-P".to_owned(), path.display().to_string()]));
+    settle(holm, client)?;
+    let seed = k * 100 + outcome.rounds;
+    let findings = match sweep.what {
+        "catalog calls" => from_the_start(holm, &strace, client, flow::changes(seed), outcome)?,
+        _ => once_it_serves(holm, &strace, client, flow::uploads(seed), outcome)?,
+    };
+    Ok((fs::read_to_string(&trace)?.contains("(INJECTED)"), findings))
 }
 
 fn settle(holm: &Holm, client: &Client) -> Fallible<()> {
@@ -89,7 +98,8 @@ fn settle(holm: &Holm, client: &Client) -> Fallible<()> {
 
 /// A catalog that failed to commit may hold anything: the server must end by itself, and not well.
 fn from_the_start(holm: &Holm, strace: &[String], client: &mut Client, requests: Vec<Op>, outcome: &mut Outcome) -> Fallible<Vec<String>> {
-    let Ok(mut running) = holm.start(strace) else {
+    let strace = [strace, &["--seccomp-bpf".to_owned()]].concat();
+    let Ok(mut running) = holm.start(&strace) else {
         outcome.count("refused starts", 1);
         return Ok(Vec::new());
     };

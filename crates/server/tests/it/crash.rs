@@ -42,3 +42,19 @@ fn d01_acknowledged_writes_survive_kill_9() {
     }
     assert!(acknowledged > 100, "only {acknowledged} writes were acknowledged: this proves nothing");
 }
+
+/// A flipped bit in a log ends it there, and what follows is undone without a word; in a catalog every page is sealed (D07).
+#[test]
+fn d07_a_clean_stop_leaves_no_log() {
+    let mut s = Server::start();
+    for n in 0..20 {
+        s.send("PUT", &format!("/{n}"), &[], vec![n; 10_000]).expect(201);
+    }
+    assert!(s.terminate());
+    let data = s.dir.path().join("data");
+    let tree = std::fs::read_dir(data.join("people")).unwrap().next().unwrap().unwrap().path();
+    for log in [data.join("holm.db-wal"), tree.join("catalog.db-wal")] {
+        let length = log.metadata().map_or(0, |m| m.len());
+        assert_eq!(length, 0, "{} holds commits", log.display());
+    }
+}
