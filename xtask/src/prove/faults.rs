@@ -54,7 +54,8 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
             scene = Scene::new(binary, random.next())?;
         }
         outcome.rounds = round;
-        let findings = self::round(&mut scene, options.check, &mut random, &mut outcome).map_err(|e| format!("round {round} (--seed {}): {e}", options.seed))?;
+        let findings =
+            self::round(&mut scene, options.check, &mut random, &mut outcome).map_err(|e| format!("round {round} (--seed {}): {e}", options.seed))?;
         if !findings.is_empty() {
             outcome.findings = findings.into_iter().map(|f| format!("round {round}: {f}")).collect();
             return Ok(outcome);

@@ -29,7 +29,8 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
         let (running, _) = holm.restart()?;
         let mut clients: Vec<Client> = (0..CLIENTS).map(|n| Client::new(n, random.next())).collect();
         clients.iter().try_for_each(|c| c.settle(&running.target))?;
-        let mut findings = fill_and_free(&disk, &running, &mut clients, &mut random, &mut outcome).map_err(|e| format!("round {round} (--seed {}): {e}", options.seed))?;
+        let mut findings =
+            fill_and_free(&disk, &running, &mut clients, &mut random, &mut outcome).map_err(|e| format!("round {round} (--seed {}): {e}", options.seed))?;
         running.kill()?;
         match holm.restart() {
             Ok((running, took)) => {

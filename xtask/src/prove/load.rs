@@ -94,7 +94,6 @@ impl Client {
         possible.append(&mut self.earlier);
         if let Some(op) = self.unknown.take() {
             let mut after = self.state.clone();
-            self.mirror.note(&op, &self.state);
             op.apply(&mut after);
             possible.push(after);
         }
@@ -118,7 +117,6 @@ impl Client {
                 if let Op::Put { file, .. } = &mut op {
                     file.etag = (!conn.etag.is_empty()).then(|| conn.etag.clone());
                 }
-                self.mirror.note(&op, &self.state);
                 op.apply(&mut self.state);
                 self.unknown = None;
                 self.acknowledged += 1;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Fallible;
-use super::plan::{File, Node, Op, State, hash};
+use super::plan::{File, Node, State, hash};
 use crate::bench::client::Conn;
 
 /// Path below the folder → ETag of a file, or nothing for a folder.
@@ -76,23 +76,9 @@ pub fn read(conn: &mut Conn, home: &str, findings: &mut Vec<String>) -> Fallible
 pub struct Mirror {
     token: String,
     listing: Listing,
-    /// Folders that went since the last time.
-    left: BTreeSet<String>,
 }
 
 impl Mirror {
-    /// A folder that comes where another went is a gap in what a deep sync tells (docs/reliability.md): such a client
-    /// begins again.
-    pub fn note(&mut self, op: &Op, state: &State) {
-        let folder = |path: &String| matches!(state.get(path), Some(Node::Folder));
-        match op {
-            Op::Move { from, to } | Op::Copy { from, to } if folder(from) && (folder(to) || self.left.contains(to)) => *self = Mirror::default(),
-            Op::Mkcol { path } if self.left.contains(path) => *self = Mirror::default(),
-            Op::Delete { path } | Op::Move { from: path, .. } if folder(path) => _ = self.left.insert(path.clone()),
-            _ => {}
-        }
-    }
-
     /// Asks what changed since the last time, and tells where the mirror then differs from what is there.
     pub fn sync(&mut self, conn: &mut Conn, home: &str, findings: &mut Vec<String>) -> Fallible<()> {
         let ask = format!(
@@ -101,6 +87,11 @@ impl Mirror {
         );
         let status = conn.send_once("REPORT", &format!("{home}/"), "Depth: 0\r\n", ask.as_bytes())?;
         let text = String::from_utf8(std::mem::take(&mut conn.body))?;
+        if status == 403 && text.contains("valid-sync-token") && !self.token.is_empty() {
+            // Where a folder took another's place no list of changes tells all: the client begins again.
+            *self = Mirror::default();
+            return self.sync(conn, home, findings);
+        }
         if status != 207 {
             findings.push(format!("{home}: a sync from the token {:?} is answered {status}: {text}", self.token));
             return Ok(());
@@ -113,7 +104,6 @@ impl Mirror {
                 self.listing.retain(|p, _| *p != path && !p.starts_with(&below));
             }
         }
-        self.left.clear();
         self.token = between(&text, "<d:sync-token>", "</d:sync-token>").ok_or("a sync without a token")?.to_owned();
         let there = list(conn, home)?;
         for path in there.keys().chain(self.listing.keys()).collect::<BTreeSet<_>>() {

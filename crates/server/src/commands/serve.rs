@@ -77,11 +77,10 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     };
     Server { listener, tls: acceptor, hosts, proxies: settings.proxies.clone().unwrap_or_default().into(), router }.run(stop).await;
     auth.flush_uses()?;
-    let poisoned = *gate.failed().borrow();
-    if !poisoned {
-        gate.settle()?;
+    if *gate.failed().borrow() {
+        return Err("storage failed; nothing that was acknowledged is lost, see the log and check the disk".into());
     }
-    if poisoned { Err("storage failed; nothing that was acknowledged is lost, see the log and check the disk".into()) } else { Ok(()) }
+    Ok(gate.settle()?)
 }
 
 async fn serve_metrics(address: std::net::SocketAddr) -> Fallible<()> {
