@@ -14,7 +14,8 @@ fn t26_a_credential_revoked_during_an_upload_does_not_commit_it() {
     let s = Server::start();
     let other = second_password(&s);
     let mut stream = TcpStream::connect(s.address).unwrap();
-    let head = format!("PUT /dav/files/ann/late HTTP/1.1\r\nHost: {}\r\nAuthorization: {other}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", s.address);
+    let head =
+        format!("PUT /dav/files/ann/late HTTP/1.1\r\nHost: {}\r\nAuthorization: {other}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", s.address);
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(b"5\r\nhello\r\n").unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -65,7 +66,9 @@ fn a_refused_upload_says_that_its_connection_ends() {
 fn a_deep_sync_begins_again_where_a_folder_took_anothers_place() {
     let s = Server::start();
     let ask = |token: &str| {
-        let body = format!("<d:sync-collection xmlns:d=\"DAV:\"><d:sync-token>{token}</d:sync-token><d:sync-level>infinite</d:sync-level><d:prop><d:getetag/></d:prop></d:sync-collection>");
+        let body = format!(
+            "<d:sync-collection xmlns:d=\"DAV:\"><d:sync-token>{token}</d:sync-token><d:sync-level>infinite</d:sync-level><d:prop><d:getetag/></d:prop></d:sync-collection>"
+        );
         s.send("REPORT", "/", &["Depth: 0"], body)
     };
     s.send("MKCOL", "/d", &[], "").expect(201);
