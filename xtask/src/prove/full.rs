@@ -78,7 +78,7 @@ fn fill_and_free(disk: &Disk, running: &Running, clients: &mut [Client], random:
     findings.extend(examine::reads(running, clients, true)?);
     disk.free()?;
     let freed = Instant::now();
-    while clients[0].state.get("/probe").is_none() {
+    while !clients[0].state.contains_key("/probe") {
         clients[0].perform(&mut conn, probe.clone(), Faults::Full)?;
         if freed.elapsed() > HEALS {
             findings.push("with space again, a write is still refused".into());

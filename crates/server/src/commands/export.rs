@@ -7,7 +7,7 @@ use std::path::{Path as FsPath, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use holm_core::{Access, Content, Entry, Party, Path, Timestamp};
+use holm_core::{Access, Content, Entry, Path, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -56,9 +56,7 @@ fn system_time(t: Timestamp) -> SystemTime {
 
 impl Export {
     pub fn run(self, opened: &Opened) -> Fallible<()> {
-        let person = opened.host.person(&self.person)?;
-        let gate = opened.gate();
-        let access = gate.admit(Party::operator(person.id).into())?;
+        let access = opened.access(&self.person)?;
         let path = Path::parse(&self.path)?;
         let top = access.stat(&path)?;
         if !top.is_folder() {

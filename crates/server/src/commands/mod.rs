@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use holm_core::{Env, Gate, Host, Person};
+use holm_core::{Access, Env, Gate, Host, Party, Person};
 
 use crate::settings::{Fallible, Settings};
 use crate::{host_env, root_key};
@@ -107,6 +107,11 @@ impl Opened {
     /// A gate to the trees here.
     pub fn gate(&self) -> Gate {
         Gate::new(self.host.clone(), self.env.clone())
+    }
+
+    /// The tree of the person of this name, as the operator.
+    pub fn access(&self, name: &str) -> Fallible<Access> {
+        Ok(self.gate().admit(Party::operator(self.host.person(name)?.id).into())?)
     }
 
     /// The people named, or everybody.

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use holm_core::{Access, Content, Party, Path};
+use holm_core::{Access, Content, Path};
 use serde_json::json;
 
 use super::Opened;
@@ -18,9 +18,7 @@ pub struct Place {
 
 impl Place {
     fn access(&self, opened: &Opened) -> Fallible<(Access, Path)> {
-        let person = opened.host.person(&self.person)?;
-        let gate = opened.gate();
-        Ok((gate.admit(Party::operator(person.id).into())?, Path::parse(&self.path)?))
+        Ok((opened.access(&self.person)?, Path::parse(&self.path)?))
     }
 
     pub fn list(self, opened: &Opened) -> Fallible<()> {

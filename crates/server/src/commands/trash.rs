@@ -1,7 +1,7 @@
 //! `holm trash`: list, restore, empty.
 
 use clap::Subcommand;
-use holm_core::{Access, Change, Party, Path, Precondition};
+use holm_core::{Change, Path, Precondition};
 use holm_formats::date;
 use serde_json::json;
 
@@ -35,29 +35,25 @@ pub enum Trash {
     },
 }
 
-fn access(opened: &Opened, person: &str) -> Fallible<Access> {
-    Ok(opened.gate().admit(Party::operator(opened.host.person(person)?.id).into())?)
-}
-
 impl Trash {
     pub fn run(self, opened: &Opened) -> Fallible<()> {
         match self {
             Trash::List { person } => {
-                for t in access(opened, &person)?.trash()? {
+                for t in opened.access(&person)?.trash()? {
                     let text = format!("{}\t{}\t{}\tby {}", t.entry, date::rfc3339(t.at.0), t.place, t.party);
                     opened.say(text, json!({ "entry": t.entry, "path": t.place, "deleted": t.at.0, "by": t.party }));
                 }
             }
             Trash::Restore { person, entry, to } => {
                 let to = to.map(|path| Path::parse(&path)).transpose()?;
-                let access = access(opened, &person)?;
+                let access = opened.access(&person)?;
                 let was = access.trash()?.into_iter().find(|t| t.entry == entry).map(|t| t.place);
                 let place = to.as_ref().map(Path::to_string).or(was).unwrap_or_default();
                 access.commit_blocking(Change::Restore { entry, to }, Precondition::default())?;
                 opened.say(format!("{place} is back."), json!({ "restored": place }));
             }
             Trash::Empty { person, yes } => {
-                let access = access(opened, &person)?;
+                let access = opened.access(&person)?;
                 let all = access.trash()?;
                 if !yes {
                     return Err(format!("this lets {} things go for good; add --yes if that is meant", all.len()).into());

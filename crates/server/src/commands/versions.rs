@@ -1,7 +1,7 @@
 //! `holm versions`: list, restore.
 
 use clap::Subcommand;
-use holm_core::{Access, Change, Party, Path, Precondition, Seq};
+use holm_core::{Change, Path, Precondition, Seq};
 use holm_formats::date;
 use serde_json::json;
 
@@ -26,22 +26,18 @@ pub enum Versions {
     },
 }
 
-fn access(opened: &Opened, person: &str) -> Fallible<Access> {
-    Ok(opened.gate().admit(Party::operator(opened.host.person(person)?.id).into())?)
-}
-
 impl Versions {
     pub fn run(self, opened: &Opened) -> Fallible<()> {
         match self {
             Versions::List { person, path } => {
-                for v in access(opened, &person)?.versions(&Path::parse(&path)?)? {
+                for v in opened.access(&person)?.versions(&Path::parse(&path)?)? {
                     let text = format!("{}\t{} bytes\tof {}\tuntil {}", v.seq.0, v.size, date::rfc3339(v.modified.0), date::rfc3339(v.ended.0));
                     opened.say(text, json!({ "version": v.seq.0, "size": v.size, "modified": v.modified.0, "replaced": v.ended.0 }));
                 }
             }
             Versions::Restore { person, path, version } => {
                 let path = Path::parse(&path)?;
-                let access = access(opened, &person)?;
+                let access = opened.access(&person)?;
                 if !access.versions(&path)?.iter().any(|v| v.seq.0 == version) {
                     return Err(format!("{path} has no version {version}; see holm versions list {person} {path}").into());
                 }
