@@ -31,8 +31,12 @@ pub fn list(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Vec<(String, Strin
 }
 
 impl Applier<'_> {
-    /// Applies in order and answers how many properties the entry has then.
-    pub(super) fn change_props(&self, id: i64, changes: &[PropChange]) -> Result<i64> {
+    /// Applies in order and answers how many properties the entry has then. Their values count towards the quota.
+    pub(super) fn change_props(&mut self, id: i64, changes: &[PropChange]) -> Result<i64> {
+        let (count, before) = self.measure_props(id)?;
+        if changes.is_empty() {
+            return Ok(count);
+        }
         for change in changes {
             match change {
                 PropChange::Set { name, value } => {
@@ -53,6 +57,8 @@ impl Applier<'_> {
         if count > MAX_PROPS || bytes > MAX_VALUES {
             return Err(Error::Limit("an entry has at most 512 properties, of 1 MiB together"));
         }
+        self.refund((before - bytes).max(0) as u64);
+        self.charge((bytes - before).max(0) as u64)?;
         Ok(count)
     }
 
@@ -67,12 +73,25 @@ impl Applier<'_> {
     }
 
     /// Gives `to` what `from` has; properties of the same name are replaced.
-    pub(super) fn copy_props(&self, from: i64, to: i64) -> Result<()> {
-        let all: Vec<_> = list(self.tx, self.person, from)?.into_iter().map(|(name, value)| PropChange::Set { name, value }).collect();
+    pub(super) fn copy_props(&mut self, from: i64, to: i64) -> Result<()> {
+        let all = self.all_props(from)?;
         self.change_props(to, &all).map(|_| ())
     }
 
-    pub(super) fn drop_props(&self, id: i64) -> Result<()> {
+    /// The same, and `from` has none then; at no time do they count twice.
+    pub(super) fn move_props(&mut self, from: i64, to: i64) -> Result<()> {
+        let all = self.all_props(from)?;
+        self.drop_props(from)?;
+        self.change_props(to, &all).map(|_| ())
+    }
+
+    fn all_props(&self, id: i64) -> Result<Vec<PropChange>> {
+        Ok(list(self.tx, self.person, id)?.into_iter().map(|(name, value)| PropChange::Set { name, value }).collect())
+    }
+
+    pub(super) fn drop_props(&mut self, id: i64) -> Result<()> {
+        let (_, bytes) = self.measure_props(id)?;
+        self.refund(bytes as u64);
         self.tx.execute("DELETE FROM prop WHERE person = ?1 AND entry = ?2", &[self.person.0.into(), id.into()])?;
         Ok(())
     }

@@ -76,8 +76,7 @@ impl Applier<'_> {
         if let Some(old) = self.make_room(&route, &to, seq)? {
             let sql = "UPDATE version SET entry = ?3 WHERE person = ?1 AND entry = ?2";
             self.tx.execute(sql, &[self.person.0.into(), source.id.into(), old.id.into()])?;
-            self.copy_props(source.id, old.id)?;
-            self.drop_props(source.id)?;
+            self.move_props(source.id, old.id)?;
             entry = Entry { id: old.id, version: seq, created: old.created, props: self.count_props(old.id)?, ..entry };
         }
         self.upsert(&entry)?;

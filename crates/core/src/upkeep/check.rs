@@ -73,7 +73,9 @@ fn look(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Result<(
     let versions = versions(tx, store, &contents, &entries, report)?;
     trash(tx, store, &entries, report)?;
     audit::journal(tx, store.person, &head, &entries.places, report)?;
-    let used = entries.bytes + versions;
+    let sql = "SELECT COALESCE(SUM(OCTET_LENGTH(value)), 0) FROM prop WHERE person = ?1";
+    let props = tx.first(sql, &[store.person.0.into()], |row| row.int(0))?.unwrap_or(0) as u64;
+    let used = entries.bytes + versions + props;
     if used != head.used {
         report.problem(format!("quota: {} bytes are counted, {used} are kept", head.used));
     }

@@ -1,6 +1,6 @@
 //! Large content: cut, sealed, deduplicated, and never served wrong.
 
-use holm_core::{Change, Error, Path, Precondition, Tags};
+use holm_core::{Change, Depth, Error, Overwrite, Path, Precondition, PropChange, Tags};
 
 use crate::world::{Dice, World, noise};
 
@@ -88,4 +88,32 @@ fn t14_uploads_side_by_side_share_one_quota() {
     assert!(full(refused) && (9..=18).contains(&sent), "refused after {sent} MB");
     drop((first, unknown));
     assert!(access.upload(&path("/b"), Some(20_000_000)).is_ok(), "what was given up is free again");
+}
+
+#[test]
+fn t14_properties_count_until_they_are_gone() {
+    let world = World::new(10, 100_000);
+    let access = world.access();
+    let path = |n: &str| Path::parse(n).unwrap();
+    let commit = |change| access.commit_blocking(change, Precondition::default());
+    let used = || access.usage().unwrap().used;
+    let set = |at: &str, size: usize| {
+        let props = vec![PropChange::Set { name: "{x}p".into(), value: "v".repeat(size) }];
+        commit(Change::Patch { path: path(at), props, modified: None, created: None })
+    };
+    world.put("/f", b"12345");
+    set("/f", 40_000).unwrap();
+    assert_eq!(used(), 40_005);
+    set("/f", 10_000).unwrap();
+    assert_eq!(used(), 10_005);
+    commit(Change::Copy { from: path("/f"), to: path("/g"), overwrite: Overwrite::No, depth: Depth::Infinity }).unwrap();
+    assert_eq!(used(), 20_010);
+    set("/g", 60_000).unwrap();
+    assert!(matches!(set("/f", 60_000), Err(Error::QuotaExceeded { .. })));
+    world.assert_whole();
+    commit(Change::Move { from: path("/g"), to: path("/f"), overwrite: Overwrite::Yes }).unwrap();
+    world.assert_whole();
+    world.purge("/f");
+    assert_eq!(used(), 0);
+    world.assert_whole();
 }
