@@ -7,6 +7,7 @@ mod prove;
 mod tidy;
 
 fn main() -> std::process::ExitCode {
+    // The first is the program's own name.
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bench", rest @ ..] => bench::run(rest),

@@ -91,6 +91,10 @@ impl Failure {
         };
         let (kind, body) = match &self.condition {
             Some(condition) => ("application/xml; charset=utf-8", error_body(condition, &self.text, href)),
+            // What failed inside names files of this machine: that is for the log.
+            None if self.status == StatusCode::INTERNAL_SERVER_ERROR => {
+                ("text/plain; charset=utf-8", "something failed in this server; its log says what\n".to_owned())
+            }
             None => ("text/plain; charset=utf-8", self.text + "\n"),
         };
         builder.header("Content-Type", kind).body(Body::from(body)).expect("a status, static headers and a body")
@@ -128,14 +132,7 @@ impl From<Error> for Failure {
             Error::Poisoned | Error::Busy | Error::Again(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Corrupt(_) | Error::Key(_) | Error::Catalog(_) | Error::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        // What failed inside names files of this machine: that is for the log.
-        let text = if status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!("{e}");
-            "something failed in this server; its log says what".to_owned()
-        } else {
-            e.to_string()
-        };
-        let failure = Failure::new(status, text);
+        let failure = Failure::new(status, e.to_string());
         match &e {
             Error::QuotaExceeded { .. } => failure.with("quota-not-exceeded"),
             Error::DiskFull => failure.with("sufficient-disk-space"),

@@ -16,10 +16,14 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub async fn each_minute(gate: Arc<Gate>, auth: Arc<Auth>) {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
-        if let Err(e) = auth.flush_uses() {
+        let (gate, auth) = (gate.clone(), auth.clone());
+        let tidied = tokio::task::spawn_blocking(move || {
+            gate.close_idle(gate.env().now().plus(-IDLE));
+            auth.flush_uses()
+        });
+        if let Ok(Err(e)) = tidied.await {
             tracing::warn!("recording uses of app passwords: {e}");
         }
-        gate.close_idle(gate.env().now().plus(-IDLE));
     }
 }
 

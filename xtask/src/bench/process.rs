@@ -15,6 +15,7 @@ const SAMPLE: Duration = Duration::from_millis(20);
 fn stat(pid: u32) -> Option<Vec<u64>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = text.rsplit_once(')')?;
+    // The first of them is the state, a letter; all others are numbers.
     Some(rest.split_whitespace().skip(1).map(|f| f.parse().unwrap_or(0)).collect())
 }
 

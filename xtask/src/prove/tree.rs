@@ -17,6 +17,7 @@ fn between<'t>(text: &'t str, from: &str, to: &str) -> Option<&'t str> {
 /// The (path below `root`, ETag, is there) of each response. Names here need no decoding.
 fn responses(text: &str, root: &str) -> Fallible<Vec<(String, Option<String>, bool)>> {
     let mut found = Vec::new();
+    // What stands before the first response is the multistatus's head.
     for response in text.split("<d:response>").skip(1) {
         let href = between(response, "<d:href>", "</d:href>").ok_or("a response without an href")?;
         let path = href.split_once(root).ok_or_else(|| format!("{href} is not below {root}"))?.1.trim_end_matches('/');

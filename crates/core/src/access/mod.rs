@@ -1,10 +1,10 @@
 //! The only way to a tree. `Gate::admit` turns a proven party into an `Access`, and every read and write asks the
 //! party's grant before it touches the tree, which is private to this crate.
 
+mod differences;
 mod tree;
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::journal::{self, Difference, Differences, Op, Paths, Record, Seq};
-use crate::name::{Name, Path};
+use crate::journal::{self, Record, Seq};
+use crate::name::Path;
 use crate::party::{Ability, Party, PersonId};
 use crate::store::content::{Content, NewContent, Store};
 use crate::store::upload::ContentWriter;
@@ -71,8 +71,11 @@ impl Gate {
     }
 
     /// Closes trees that nobody holds and that were last asked for before `since`.
+    /// Blocking: each of them brings its catalog to rest, and nobody is kept waiting at the gate meanwhile.
     pub fn close_idle(&self, since: Timestamp) {
-        self.trees.lock().expect("open trees").retain(|_, tree| Arc::strong_count(tree) > 1 || tree.last_used() > since);
+        let idle = |tree: &Arc<Tree>| Arc::strong_count(tree) == 1 && tree.last_used() <= since;
+        let closing: Vec<_> = self.trees.lock().expect("open trees").extract_if(|_, tree| idle(tree)).collect();
+        drop(closing);
     }
 
     /// The end of serving: leaves catalogs that do not depend on their logs, in which a flipped bit would undo commits
@@ -97,37 +100,6 @@ impl Gate {
     /// Checks all a person keeps; blocking, and as long as reading the catalog or, with `deep`, every byte.
     pub fn check(&self, person: PersonId, deep: bool) -> Result<Report> {
         upkeep::check::run(&*self.store(person)?, deep)
-    }
-}
-
-/// Finds folders whose place another one has taken: what lay in them is gone, and nothing names it any more.
-#[derive(Default)]
-struct Replaced {
-    lost: bool,
-    transfers: bool,
-    purges: bool,
-}
-
-impl Replaced {
-    fn look(&mut self, tx: &dyn crate::store::catalog::Tx, person: PersonId, record: &Record) -> Result<()> {
-        self.transfers |= matches!(record.op, Op::Move | Op::Copy);
-        self.purges |= record.op == Op::Purge;
-        let left = match record.op {
-            Op::Remove => Some((record.parent, &record.key)),
-            Op::Move => record.from.as_ref().map(|(parent, key)| (*parent, key)),
-            _ => None,
-        };
-        if let Some((parent, key)) = left
-            && entry::child(tx, person, parent, key)?.is_some_and(|now| now.id != record.entry)
-        {
-            // What was purged since may have been a folder.
-            self.lost |= entry::by_id(tx, person, record.entry)?.is_none_or(|was| was.is_folder());
-        }
-        if matches!(record.op, Op::Move | Op::Copy) {
-            self.lost |= trash::took_folder(tx, person, record.seq, record.entry)?;
-        }
-        self.lost |= self.purges && self.transfers;
-        Ok(())
     }
 }
 
@@ -334,80 +306,5 @@ impl Access {
             return Err(Error::Forbidden("this credential was revoked meanwhile"));
         }
         self.tree.submit(self.party.clone(), Request { change, precondition })
-    }
-
-    /// What changed at (with `deep`, anywhere below) a folder after `since`, at most about `limit` places.
-    pub fn differences(&self, folder: &Path, since: Seq, deep: bool, limit: usize) -> Result<Differences> {
-        self.may(Ability::Read, folder)?;
-        self.store().catalog.reading(|tx| {
-            let top = self.found(tx, folder)?;
-            let newest = Head::load(tx, self.person())?.seq;
-            if !deep {
-                let (names, stopped) = journal::in_folder(tx, self.person(), top.id, since, limit)?;
-                let changed = names
-                    .into_iter()
-                    .map(|key| {
-                        let entry = entry::child(tx, self.person(), top.id, &key)?;
-                        let name = entry.as_ref().map_or(key, |e| e.name.clone());
-                        Ok(Difference { path: folder.join(Name::new(name)?), entry })
-                    })
-                    .collect::<Result<_>>()?;
-                return Ok(Differences { changed, until: stopped.unwrap_or(newest), complete: stopped.is_none(), lost: false });
-            }
-            self.deep_differences(tx, folder, since, newest, limit)
-        })
-    }
-
-    fn deep_differences(&self, tx: &dyn crate::store::catalog::Tx, folder: &Path, since: Seq, newest: Seq, limit: usize) -> Result<Differences> {
-        let person = self.person();
-        let mut paths = Paths::default();
-        let mut places: Vec<Path> = Vec::new();
-        let mut until = since;
-        let mut replaced = Replaced::default();
-        while until < newest && places.len() < limit {
-            for record in journal::since(tx, person, until, 500)? {
-                until = record.seq;
-                if since > Seq(0) {
-                    replaced.look(tx, person, &record)?;
-                }
-                let arrived = matches!(record.op, Op::Move | Op::Copy | Op::Restore);
-                let from = record.from.filter(|_| record.op == Op::Move);
-                for (parent, key) in from.into_iter().chain([(record.parent, record.key)]) {
-                    let Some(path) = paths.of(tx, person, parent)? else { continue };
-                    let path = path.join(Name::new(key)?);
-                    if path.is_within(folder) && path != *folder {
-                        places.push(path);
-                    }
-                }
-                if arrived && let Some(path) = entry::path_of(tx, person, record.entry)? {
-                    self.below(tx, folder, record.entry, path, &mut places)?;
-                }
-                if places.len() >= limit {
-                    break;
-                }
-            }
-        }
-        let mut seen = std::collections::HashSet::new();
-        places.retain(|p| seen.insert(p.clone()));
-        let changed = places.into_iter().map(|path| Ok(Difference { entry: entry::find(tx, person, &path)?, path })).collect::<Result<Vec<_>>>()?;
-        Ok(Differences { changed, until, complete: until >= newest, lost: replaced.lost })
-    }
-
-    /// Everything below an entry that arrived as a whole, as far as it lies in `folder`.
-    fn below(&self, tx: &dyn crate::store::catalog::Tx, folder: &Path, id: i64, path: Path, places: &mut Vec<Path>) -> Result<()> {
-        let mut at = HashMap::from([(id, path)]);
-        let _ = entry::walk(tx, self.person(), id, &mut |e| {
-            if let Some(parent) = at.get(&e.parent) {
-                let path = parent.join(Name::new(e.name.clone())?);
-                if path.is_within(folder) {
-                    places.push(path.clone());
-                }
-                if e.is_folder() {
-                    at.insert(e.id, path);
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(())
     }
 }

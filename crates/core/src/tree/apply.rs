@@ -55,6 +55,12 @@ impl Batch {
         Ok(Batch { loaded: head.clone(), head, touched: BTreeMap::new() })
     }
 
+    fn next_id(&mut self) -> i64 {
+        let id = self.head.next_id;
+        self.head.next_id += 1;
+        id
+    }
+
     fn flush_folders(&mut self, tx: &dyn Tx, person: PersonId) -> Result<()> {
         for (folder, seq) in std::mem::take(&mut self.touched) {
             let sql = "UPDATE entry SET seq = ?3 WHERE person = ?1 AND id = ?2";
@@ -154,9 +160,7 @@ impl Applier<'_> {
     }
 
     pub(super) fn next_id(&mut self) -> i64 {
-        let id = self.batch.head.next_id;
-        self.batch.head.next_id += 1;
-        id
+        self.batch.next_id()
     }
 
     /// Folders above a change carry its number from the end of the transaction on.
@@ -331,7 +335,7 @@ impl Applier<'_> {
             }
             return Ok(id);
         };
-        let pack = self.keep_pack(salt)?;
+        let pack = keep_pack(self.tx, self.store, self.batch, self.now, salt)?;
         let (pos, record, length) = (place.pos as i64, place.record as i64, i64::from(place.length));
         match known {
             Some((id, _, at, there)) if (at, there) == (pack, pos) => Ok(id),
@@ -350,22 +354,21 @@ impl Applier<'_> {
             }
         }
     }
-
-    /// The row of the pack with this salt, made where there is none.
-    fn keep_pack(&mut self, salt: &[u8; 32]) -> Result<i64> {
-        let person = self.person.0.into();
-        if let Some(id) = self.tx.first("SELECT id FROM pack WHERE person = ?1 AND salt = ?2", &[person, salt[..].into()], |r| r.int(0))? {
-            return Ok(id);
-        }
-        // Upkeep may have taken an unreferenced pack away: it looks and deletes inside transactions too.
-        if self.store.pack_file(salt)?.is_none() {
-            return Err(STALE);
-        }
-        let id = self.next_id();
-        let sql = "INSERT INTO pack (person, id, salt, at) VALUES (?1, ?2, ?3, ?4)";
-        self.tx.execute(sql, &[person, id.into(), salt[..].into(), self.now.0.into()])?;
-        Ok(id)
-    }
 }
 
-const STALE: Error = Error::Again("stored data changed during this upload");
+/// The row of the pack with this salt, made where there is none.
+pub(crate) fn keep_pack(tx: &dyn Tx, store: &Store, batch: &mut Batch, now: Timestamp, salt: &[u8; 32]) -> Result<i64> {
+    let person = store.person.0.into();
+    if let Some(id) = tx.first("SELECT id FROM pack WHERE person = ?1 AND salt = ?2", &[person, salt[..].into()], |r| r.int(0))? {
+        return Ok(id);
+    }
+    // Upkeep may have taken an unreferenced pack away: it looks and deletes inside transactions too.
+    if store.pack_file(salt)?.is_none() {
+        return Err(STALE);
+    }
+    let id = batch.next_id();
+    tx.execute("INSERT INTO pack (person, id, salt, at) VALUES (?1, ?2, ?3, ?4)", &[person, id.into(), salt[..].into(), now.0.into()])?;
+    Ok(id)
+}
+
+const STALE: Error = Error::Again("stored data changed meanwhile");

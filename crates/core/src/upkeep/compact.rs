@@ -9,7 +9,7 @@ use crate::store::PackFile;
 use crate::store::catalog::Tx;
 use crate::store::content::{Store, bytes32};
 use crate::store::pack::{ChunkName, PackWriter, Place, record_len};
-use crate::tree::apply::Batch;
+use crate::tree::apply::{Batch, keep_pack};
 
 /// A pack is written anew when less than this part of it, in percent, is alive.
 const ALIVE_PERCENT: u64 = 50;
@@ -113,13 +113,15 @@ fn compact(store: &Store, env: &Env, pack: &Pack, file: &PackFile, target: &mut 
         sync(target)?;
     }
     let emptied = store.catalog.writing(|tx| {
+        let mut batch = Batch::begin(tx, store.person)?;
         for (chunk, (salt, place)) in moving.iter().zip(&places) {
-            let id = row_of(tx, store, env, salt)?;
+            let id = keep_pack(tx, store, &mut batch, env.now(), salt)?;
             // A chunk that was deleted meanwhile stays deleted: its copy is dead weight of the new pack.
             let sql = "UPDATE chunk SET pack = ?3, pos = ?4, record = ?5 WHERE person = ?1 AND id = ?2 AND pack = ?6";
             let (pos, record) = (place.pos as i64, place.record as i64);
             tx.execute(sql, &[store.person.0.into(), chunk.id.into(), id.into(), pos.into(), record.into(), pack.id.into()])?;
         }
+        batch.finish(tx, store.person)?;
         unused(tx, store, pack.id)
     })?;
     // In a transaction of its own, after the one that took the row away: a commit that has brought the row back since
@@ -145,21 +147,4 @@ fn forget(store: &Store, pack: i64) -> Result<bool> {
 
 fn sync(writer: &mut Option<PackWriter>) -> Result<()> {
     writer.as_mut().filter(|_| !cfg!(mutant = "no-compaction-sync")).map_or(Ok(()), PackWriter::sync)
-}
-
-/// The row of the pack with this salt, made where there is none.
-fn row_of(tx: &dyn Tx, store: &Store, env: &Env, salt: &[u8; 32]) -> Result<i64> {
-    let person = store.person;
-    if let Some(id) = tx.first("SELECT id FROM pack WHERE person = ?1 AND salt = ?2", &[person.0.into(), salt[..].into()], |row| row.int(0))? {
-        return Ok(id);
-    }
-    if store.pack_file(salt)?.is_none() {
-        return Err(Error::Again("another gc deleted a pack that this one had just written"));
-    }
-    let mut batch = Batch::begin(tx, person)?;
-    let id = batch.head.next_id;
-    batch.head.next_id += 1;
-    tx.execute("INSERT INTO pack (person, id, salt, at) VALUES (?1, ?2, ?3, ?4)", &[person.0.into(), id.into(), salt[..].into(), env.now().0.into()])?;
-    batch.finish(tx, person)?;
-    Ok(id)
 }

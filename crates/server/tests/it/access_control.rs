@@ -34,6 +34,7 @@ fn privileges_are_those_of_the_grant() {
     for (name, authorization, want) in &table {
         let text = s.send_as(authorization, "PROPFIND", "/in", &["Depth: 0"], prop("<d:current-user-privilege-set/>")).expect(207).text();
         let set = inside(&text, "current-user-privilege-set");
+        // What stands before the first privilege is none.
         let got: Vec<_> = set.split("<d:privilege><d:").skip(1).map(|p| p.split('/').next().unwrap()).collect();
         assert_eq!(got.join(" "), *want, "{name}");
         // What is told is what is so.

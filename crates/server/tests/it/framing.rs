@@ -294,6 +294,32 @@ mod http2 {
         s.send("GET", "/", &[], "").expect(200);
     }
 
+    /// Readers that never read hold what a few hold, however many they are.
+    #[test]
+    fn t10_streams_that_take_nothing_hold_little() {
+        let s = Server::start();
+        let noise: Vec<u8> = (0..2_000_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        s.send("PUT", "/big", &[], noise).expect(201);
+        let (authority, authorization) = (s.address.to_string(), s.authorization());
+        let path = "/dav/files/ann/big";
+        let request = fields(&[(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", &authority), ("authorization", &authorization)]);
+        let before = s.peak();
+        let stalled: Vec<_> = (0..4)
+            .map(|_| {
+                let mut stream = open(&s);
+                // SETTINGS_INITIAL_WINDOW_SIZE: one byte.
+                stream.write_all(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 1])).unwrap();
+                (0..100u32).for_each(|n| stream.write_all(&frame(HEADERS, 0x5, 2 * n + 1, &request)).unwrap());
+                stream
+            })
+            .collect();
+        std::thread::sleep(Duration::from_secs(3));
+        let grown = s.peak() - before;
+        assert!(grown < 128 << 20, "400 streams hold {grown} bytes");
+        drop(stalled);
+        s.send("GET", "/big", &[], "").expect(200);
+    }
+
     #[test]
     fn a_destination_is_compared_with_the_authority() {
         let s = Server::start();

@@ -125,6 +125,32 @@ fn t10_announced_bytes_take_no_memory() {
     assert!(grew < BUDGET, "{} MiB", grew >> 20);
 }
 
+/// Large uploads side by side wait for their turn, so their number costs no memory.
+#[test]
+fn t10_many_uploads_at_once_take_little_memory() {
+    let s = Server::start();
+    let before = s.peak();
+    let done = std::thread::scope(|scope| {
+        let one = |n: usize| {
+            let mut stream = TcpStream::connect(s.address).unwrap();
+            stream.set_write_timeout(Some(std::time::Duration::from_secs(3))).unwrap();
+            let head =
+                format!("PUT /dav/files/ann/{n} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nContent-Length: 50000000\r\n\r\n", s.address, s.authorization());
+            stream.write_all(head.as_bytes()).unwrap();
+            // Not all of it, and where nobody reads, not even that.
+            let _ = stream.write_all(&vec![n as u8; 3_400_000]);
+            stream
+        };
+        let clients: Vec<_> = (0..120).map(|n| scope.spawn(move || one(n))).collect();
+        clients.into_iter().map(|c| c.join().unwrap()).collect::<Vec<_>>()
+    });
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let grown = s.peak() - before;
+    assert!(grown < 160 << 20, "{} uploads hold {grown} bytes", done.len());
+    drop(done);
+    s.send("PUT", "/after", &[], vec![1; 300_000]).expect(201);
+}
+
 #[test]
 fn an_entrys_properties_are_bounded() {
     let s = Server::start();

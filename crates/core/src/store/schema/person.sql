@@ -3,7 +3,7 @@ CREATE TABLE head (
   person BIGINT NOT NULL PRIMARY KEY,
   seq BIGINT NOT NULL,            -- the newest change
   next_id BIGINT NOT NULL,        -- ids of entries, contents, chunks and packs come from one row of numbers
-  used BIGINT NOT NULL,           -- bytes owned: entries, versions and trash
+  used BIGINT NOT NULL,           -- bytes owned: entries, versions, trash and dead properties
   quota BIGINT NOT NULL           -- 0: no limit
 );
 CREATE TABLE entry (
