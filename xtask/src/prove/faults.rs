@@ -15,8 +15,12 @@ use super::{Fallible, Outcome};
 use crate::bench::client::Conn;
 use crate::bench::content::Random;
 
-const CLIENTS: u64 = 4;
+const CLIENTS: u64 = 8;
 const DISK_MIB: u64 = 512;
+/// What a thousand more files may take of it.
+const MIB_A_THOUSAND: u64 = 3;
+/// The longest a start after a fault may take, in milliseconds.
+const RESTART: f64 = 5_000.0;
 /// A disk this full, in percent, is cleared.
 const FULL: u64 = 60;
 /// Fewer acknowledgements a round prove nothing.
@@ -30,10 +34,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(binary: &Path, seed: u64) -> Fallible<Scene> {
-        let disk = Disk::new(DISK_MIB)?;
+    fn new(binary: &Path, seed: u64, files: u64) -> Fallible<Scene> {
+        let disk = Disk::new(DISK_MIB + files.div_ceil(FOLDER) * MIB_A_THOUSAND)?;
         let holm = Holm::new(binary, &disk.data(), disk.key())?;
         let (running, _) = holm.restart()?;
+        lie_there(&mut Conn::new(&running.target), files)?;
         let clients: Vec<Client> = (0..CLIENTS).map(|n| Client::new(n, seed)).collect();
         clients.iter().try_for_each(|c| c.settle(&running.target))?;
         running.kill()?;
@@ -41,9 +46,32 @@ impl Scene {
     }
 }
 
+/// Files of a folder of those that only lie there.
+const FOLDER: u64 = 1_000;
+
+/// Puts files there that nobody works on: a folder of them, and copies of it.
+fn lie_there(conn: &mut Conn, files: u64) -> Fallible<()> {
+    let mut send = |method, path: &str, to: Option<String>, body: &[u8]| -> Fallible<()> {
+        let to = to.map(|to| conn.destination(&to)).unwrap_or_default();
+        match conn.send_once(method, path, &to, body)? {
+            201 => Ok(()),
+            status => Err(format!("{method} {path} is answered {status}").into()),
+        }
+    };
+    for folder in 0..files.div_ceil(FOLDER) {
+        if folder > 0 {
+            send("COPY", "/many0", Some(format!("/many{folder}")), b"")?;
+            continue;
+        }
+        send("MKCOL", "/many0", None, b"")?;
+        (0..FOLDER.min(files)).try_for_each(|n: u64| send("PUT", &format!("/many0/{n}"), None, &n.to_le_bytes()))?;
+    }
+    Ok(())
+}
+
 pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
     let mut random = Random::new(options.seed);
-    let mut scene = Scene::new(binary, random.next())?;
+    let mut scene = Scene::new(binary, random.next(), options.files)?;
     let mut outcome = Outcome::default();
     for round in 1..=options.rounds {
         if scene.disk.used()? > FULL {
@@ -51,7 +79,7 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
             outcome.count("clearings", 1);
         }
         if scene.disk.used()? > FULL {
-            scene = Scene::new(binary, random.next())?;
+            scene = Scene::new(binary, random.next(), options.files)?;
         }
         outcome.rounds = round;
         let findings =
@@ -76,7 +104,9 @@ fn moment(random: &mut Random, most: u64) -> Duration {
 fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Outcome) -> Fallible<Vec<String>> {
     let (running, _) = scene.holm.restart()?;
     let before: u64 = scene.clients.iter().map(|c| c.acknowledged).sum();
-    let (wait, rest) = (Duration::from_millis(20) + moment(random, 500), moment(random, 30));
+    let small = random.below(2) == 0;
+    scene.clients.iter_mut().for_each(|c| c.small = small);
+    let (wait, rest) = (Duration::from_millis(20) + moment(random, if small { 3_000 } else { 500 }), moment(random, 30));
     let paused = random.below(2) == 0;
     let target = running.target.clone();
     let mut fault = Instant::now();
@@ -114,7 +144,10 @@ fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Out
         Err(e) => return Ok(vec![format!("after the fault: {e}")]),
     };
     outcome.restarts.push(took);
-    let findings = examine::everything(&scene.holm, &running, &mut scene.clients, fault)?;
+    let mut findings = examine::everything(&scene.holm, &running, &mut scene.clients, fault)?;
+    if took > RESTART {
+        findings.push(format!("it took {took:.0} ms to start"));
+    }
     running.kill()?;
     Ok(findings)
 }

@@ -1,4 +1,5 @@
-//! Fixed sequences of requests; sweeps repeat them with a fault at each place.
+//! A fixed sequence of requests, and what sweeps do with a fault at each place: once beside the whole of it, once beside
+//! each request alone, once beside a clean stop, once beside gc.
 
 use super::Fallible;
 use super::load::{Client, Faults};
@@ -32,9 +33,42 @@ pub fn changes(seed: u64) -> Vec<Op> {
     ]
 }
 
-/// Large contents first, so that the first things to fail are theirs.
-pub fn uploads(seed: u64) -> Vec<Op> {
-    vec![put("/f0", seed, 300_000), put("/f1", seed + 1, 3_000_000), put("/f2", seed + 2, 100_000), put("/f0", seed + 3, 5_000_000)]
+/// What happens while a call fails.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// The server starts, and is sent everything.
+    Start(Vec<Op>),
+    /// It serves, and is sent this.
+    Request(Op),
+    /// It is asked to end.
+    Stop,
+    /// `holm gc` takes away all that may go.
+    Gc,
+}
+
+pub struct Flow {
+    /// What is done before, without a fault.
+    pub before: Vec<Op>,
+    pub act: Act,
+}
+
+impl Flow {
+    pub fn all(seed: u64) -> Vec<Flow> {
+        let changes = changes(seed);
+        let mut flows = vec![Flow { before: Vec::new(), act: Act::Start(changes.clone()) }];
+        flows.extend(changes.iter().enumerate().map(|(n, op)| Flow { before: changes[..n].to_vec(), act: Act::Request(op.clone()) }));
+        flows.extend([Act::Stop, Act::Gc].map(|act| Flow { before: changes.clone(), act }));
+        flows
+    }
+
+    pub fn name(&self) -> String {
+        match &self.act {
+            Act::Start(_) => "a start and all requests".into(),
+            Act::Request(op) => op.to_string(),
+            Act::Stop => "a clean stop".into(),
+            Act::Gc => "gc".into(),
+        }
+    }
 }
 
 /// Sends them one by one, again what fails, until something fails twice. Answers how many failed.

@@ -1,4 +1,4 @@
-//! io-errors: the kth write or sync of the server's files fails, for every k until a whole flow needs fewer. Then the
+//! io-errors: the kth call on the server's files fails, for every k until a flow needs fewer, for each flow. Then the
 //! power goes: whatever was acknowledged in spite of the failure must not have depended on it.
 
 use std::fs;
@@ -8,127 +8,172 @@ use std::time::Instant;
 
 use super::disk::Disk;
 use super::examine;
-use super::flow;
-use super::holm::Holm;
+use super::flow::{self, Act, Flow};
+use super::holm::{GC, Holm, Running};
 use super::load::Client;
 use super::options::Options;
 use super::plan::Op;
 use super::{Fallible, Outcome};
 
-/// Which calls fail, on which files, and at least how many of them a flow makes: fewer mean that nothing was injected.
-/// A pack's name is not known before; but only packs are synced with fdatasync.
+/// Which calls fail, and on which files; none named: on all.
 struct Sweep {
     what: &'static str,
     calls: &'static str,
     files: Vec<PathBuf>,
-    least: u64,
 }
 
-fn sweeps(data: &Path) -> Fallible<Vec<Sweep>> {
+const CATALOGS: &str = "calls on catalogs";
+
+/// The sweeps that a flow has something for.
+fn sweeps(flow: &Flow, data: &Path) -> Fallible<Vec<Sweep>> {
     let mut trees = Vec::new();
     for person in fs::read_dir(data.join("people"))? {
         trees.push(person?.path());
     }
     let catalogs = trees.iter().map(|tree| tree.join("catalog.db")).chain([data.join("holm.db")]);
     let files = catalogs.flat_map(|path| [path.with_extension("db-wal"), path]).collect();
-    Ok(vec![
-        Sweep { what: "catalog calls", calls: "write,pwrite64,fsync,fdatasync,ftruncate", files, least: 8 },
-        Sweep { what: "pack syncs", calls: "fdatasync", files: Vec::new(), least: 1 },
-        Sweep { what: "syncs of pack names", calls: "fsync", files: trees.iter().map(|tree| tree.join("packs")).collect(), least: 1 },
-    ])
+    let mut sweeps = vec![Sweep { what: CATALOGS, calls: "write,pwrite64,fsync,fdatasync,ftruncate", files }];
+    let large = matches!(&flow.act, Act::Request(Op::Put { file, .. }) if file.length > 65_536);
+    // A pack's name is not known before; but what is opened to be made, and synced by fdatasync, is a pack.
+    if large {
+        sweeps.push(Sweep { what: "opened packs", calls: "openat", files: Vec::new() });
+        sweeps.push(Sweep { what: "writes to packs and catalogs", calls: "pwrite64", files: Vec::new() });
+        sweeps.push(Sweep { what: "syncs of packs", calls: "fdatasync", files: Vec::new() });
+        sweeps.push(Sweep { what: "syncs of packs' names", calls: "fsync", files: trees.iter().map(|tree| tree.join("packs")).collect() });
+    }
+    if matches!(flow.act, Act::Gc) {
+        sweeps.push(Sweep { what: "calls of gc on any file", calls: "pwrite64,fsync,fdatasync,ftruncate,unlink,unlinkat,rename", files: Vec::new() });
+    }
+    Ok(sweeps)
 }
+
+/// Fewer calls that failed in all mean that nothing was injected.
+const LEAST: u64 = 40;
 
 pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
     let mut outcome = Outcome::default();
-    let disk = &mut Disk::new(1_024)?;
-    let holm = Holm::new(binary, &disk.data(), disk.key())?;
-    for sweep in sweeps(&disk.data())? {
-        let mut tried = 0;
-        for k in 1..=options.rounds {
-            outcome.rounds += 1;
-            let mut client = [Client::new(outcome.rounds, options.seed)];
-            let (injected, mut findings) = one(disk, &holm, &sweep, k, &mut client[0], &mut outcome)?;
-            disk.cut()?;
-            disk.restore()?;
-            match holm.restart() {
-                Ok((running, took)) => {
-                    outcome.restarts.push(took);
-                    findings.extend(examine::everything(&holm, &running, &mut client, Instant::now())?);
-                    running.kill()?;
+    let mut tried = 0;
+    for (n, flow) in Flow::all(options.seed).iter().enumerate() {
+        let disk = &mut Disk::new(768)?;
+        let holm = Holm::new(binary, &disk.data(), disk.key())?;
+        for sweep in sweeps(flow, &disk.data())? {
+            for k in 1..=options.rounds {
+                outcome.rounds += 1;
+                let mut client = [Client::new(outcome.rounds, options.seed)];
+                // Contents that are not there yet.
+                let flow = Flow::all(options.seed.wrapping_add(outcome.rounds * 100)).swap_remove(n);
+                let (injected, mut findings) = one(disk, &holm, &flow, &sweep, k, &mut client[0], &mut outcome)?;
+                disk.cut()?;
+                disk.restore()?;
+                match holm.restart() {
+                    Ok((running, took)) => {
+                        outcome.restarts.push(took);
+                        findings.extend(examine::everything(&holm, &running, &mut client, Instant::now())?);
+                        running.kill()?;
+                    }
+                    Err(e) => findings.push(format!("does not start again: {e}")),
                 }
-                Err(e) => findings.push(format!("does not start again: {e}")),
+                outcome.acknowledged += client[0].acknowledged;
+                outcome.findings.extend(findings.into_iter().map(|f| format!("{}, {}, number {k} of each thread: {f}", flow.name(), sweep.what)));
+                if !injected {
+                    break;
+                }
+                tried += 1;
+                outcome.count(sweep.what, 1);
             }
-            outcome.acknowledged += client[0].acknowledged;
-            outcome.findings.extend(findings.into_iter().map(|f| format!("{}, number {k} of each thread: {f}", sweep.what)));
-            if !injected {
-                break;
-            }
-            tried = k;
         }
-        if tried < sweep.least.min(options.rounds) {
-            return Err(format!("only {tried} {} could be made to fail: this proves nothing", sweep.what).into());
-        }
-        outcome.count(sweep.what, tried);
+        outcome.count("flows", 1);
+    }
+    if tried < LEAST.min(options.rounds * 14) {
+        return Err(format!("only {tried} calls could be made to fail: this proves nothing").into());
     }
     Ok(outcome)
 }
 
 /// One flow in which the kth call of each thread fails. Answers whether any did.
-fn one(disk: &Disk, holm: &Holm, sweep: &Sweep, k: u64, client: &mut Client, outcome: &mut Outcome) -> Fallible<(bool, Vec<String>)> {
+fn one(disk: &Disk, holm: &Holm, flow: &Flow, sweep: &Sweep, k: u64, client: &mut Client, outcome: &mut Outcome) -> Fallible<(bool, Vec<String>)> {
     let trace = disk.beside.join("trace");
     let (Sweep { calls, files, .. }, out) = (sweep, trace.display().to_string());
     let mut strace: Vec<String> = ["strace", "-f", "-qq", "-o", &out].map(str::to_owned).to_vec();
     strace.extend(["-e".into(), format!("trace={calls}"), "-e".into(), format!("inject={calls}:error=EIO:when={k}")]);
     files.iter().for_each(|path| strace.extend(["-P".to_owned(), path.display().to_string()]));
-    settle(holm, client)?;
-    let seed = k * 100 + outcome.rounds;
-    let findings = match sweep.what {
-        "catalog calls" => from_the_start(holm, &strace, client, flow::changes(seed), outcome)?,
-        _ => once_it_serves(holm, &strace, client, flow::uploads(seed), outcome)?,
+    prepare(holm, client, flow)?;
+    let findings = match &flow.act {
+        Act::Start(requests) => from_the_start(holm, &strace, client, requests.clone(), outcome)?,
+        Act::Request(op) => once_it_serves(holm, &strace, client, op.clone(), sweep, outcome)?,
+        Act::Stop => while_it_ends(holm, &strace, outcome)?,
+        Act::Gc => in_gc(holm, &strace, outcome)?,
     };
     Ok((fs::read_to_string(&trace)?.contains("(INJECTED)"), findings))
 }
 
-fn settle(holm: &Holm, client: &Client) -> Fallible<()> {
+fn prepare(holm: &Holm, client: &mut Client, flow: &Flow) -> Fallible<()> {
     let (running, _) = holm.restart()?;
     client.settle(&running.target)?;
+    let failed = flow::run(client, &running.target, flow.before.clone())?;
     running.stop()?;
-    Ok(())
+    if failed == 0 { Ok(()) } else { Err("requests fail without a fault".into()) }
 }
 
 /// A catalog that failed to commit may hold anything: the server must end by itself, and not well.
+fn must_end(running: &mut Running, outcome: &mut Outcome) -> Fallible<Vec<String>> {
+    Ok(match running.ended()? {
+        Some(false) => {
+            outcome.count("ends", 1);
+            Vec::new()
+        }
+        Some(true) => vec!["storage failed, but the server ended as if all were well".into()],
+        None => vec!["storage failed, but the server went on".into()],
+    })
+}
+
 fn from_the_start(holm: &Holm, strace: &[String], client: &mut Client, requests: Vec<Op>, outcome: &mut Outcome) -> Fallible<Vec<String>> {
     let strace = [strace, &["--seccomp-bpf".to_owned()]].concat();
     let Ok(mut running) = holm.start(&strace) else {
         outcome.count("refused starts", 1);
         return Ok(Vec::new());
     };
-    let mut findings = Vec::new();
-    if flow::run(client, &running.target, requests)? > 0 {
-        match running.ended()? {
-            Some(false) => outcome.count("ends", 1),
-            Some(true) => findings.push("storage failed, but the server ended as if all were well".into()),
-            None => findings.push("storage failed, but the server went on".into()),
-        }
-    }
+    let failed = flow::run(client, &running.target, requests)?;
+    let findings = if failed > 0 { must_end(&mut running, outcome)? } else { Vec::new() };
     if running.is_running()? {
         running.kill()?;
     }
     Ok(findings)
 }
 
-/// A pack that failed is left alone, and its upload refused; the next one may succeed. Counted from when the server
-/// serves, or its catalogs would come first.
-fn once_it_serves(holm: &Holm, strace: &[String], client: &mut Client, requests: Vec<Op>, outcome: &mut Outcome) -> Fallible<Vec<String>> {
+/// Counted from when the server serves and the tree is open. A pack that failed is left alone, and its upload refused;
+/// the next one may succeed.
+fn once_it_serves(holm: &Holm, strace: &[String], client: &mut Client, op: Op, sweep: &Sweep, outcome: &mut Outcome) -> Fallible<Vec<String>> {
     let (mut running, _) = holm.restart()?;
-    let mut tracer = Command::new(&strace[0]).args(&strace[1..]).args(["-p", &running.pid().to_string()]).stderr(Stdio::null()).spawn()?;
-    running.traced()?;
-    let failed = flow::run(client, &running.target, requests)?;
-    outcome.count("failed uploads", failed);
-    if client.unknown.is_some() && running.ended()?.is_some_and(|well| !well) {
-        outcome.count("ends", 1);
+    let mut tracer = attach(strace, &running)?;
+    let failed = flow::run(client, &running.target, vec![op])?;
+    let mut findings = Vec::new();
+    if failed > 0 && sweep.what == CATALOGS {
+        findings = must_end(&mut running, outcome)?;
+    } else {
+        outcome.count("failed uploads", failed);
     }
     running.kill()?;
     tracer.wait()?;
+    Ok(findings)
+}
+
+fn attach(strace: &[String], running: &Running) -> Fallible<std::process::Child> {
+    let tracer = Command::new(&strace[0]).args(&strace[1..]).args(["-p", &running.pid().to_string()]).stderr(Stdio::null()).spawn()?;
+    running.traced()?;
+    Ok(tracer)
+}
+
+fn while_it_ends(holm: &Holm, strace: &[String], outcome: &mut Outcome) -> Fallible<Vec<String>> {
+    let (running, _) = holm.restart()?;
+    let mut tracer = attach(strace, &running)?;
+    outcome.count("bad ends", u64::from(!running.stop()?));
+    tracer.wait()?;
+    Ok(Vec::new())
+}
+
+fn in_gc(holm: &Holm, strace: &[String], outcome: &mut Outcome) -> Fallible<Vec<String>> {
+    let done = holm.command(strace).args(GC).stdin(Stdio::null()).output()?;
+    outcome.count("failed gcs", u64::from(!done.status.success()));
     Ok(Vec::new())
 }

@@ -17,6 +17,8 @@ pub struct Client {
     /// Its folder, like `/c2`.
     pub home: String,
     random: Random,
+    /// It writes small contents only.
+    pub small: bool,
     /// What was acknowledged.
     pub state: State,
     /// What it held before each answer that came while answers did not count.
@@ -54,6 +56,7 @@ impl Client {
         Client {
             home: format!("/c{number}"),
             random: Random::new(seed.wrapping_mul(31).wrapping_add(number)),
+            small: false,
             state: State::new(),
             earlier: Vec::new(),
             unknown: None,
@@ -77,7 +80,7 @@ impl Client {
     fn work(&mut self, target: &Target, faults: Faults, moment: &Moment) -> Fallible<()> {
         let mut conn = Conn::new(target);
         while !moment.stop.load(Ordering::SeqCst) && self.unknown.is_none() {
-            let op = Op::choose(&mut self.random, &self.state);
+            let op = Op::choose(&mut self.random, &self.state, self.small);
             let before = self.state.clone();
             self.perform(&mut conn, op, faults)?;
             if moment.loose.load(Ordering::SeqCst) {

@@ -64,7 +64,7 @@ impl Outcome {
 
 pub fn run(args: &[&str]) -> Fallible<()> {
     let options = Options::parse(args)?;
-    let binary = build()?;
+    let binary = options.binary.clone().map_or_else(build, Ok)?;
     match options.check {
         Check::Smoke => smoke::run(&binary, &options),
         Check::Mutants => mutants::run(&options),
@@ -86,8 +86,9 @@ fn check(binary: &Path, options: &Options) -> Fallible<Outcome> {
     }
 }
 
+/// The whole workspace, or its dependencies would be built with other features, and all again.
 fn build() -> Fallible<PathBuf> {
-    if !Command::new("cargo").args(["build", "--release", "--locked", "--bin", "holm"]).status()?.success() {
+    if !Command::new("cargo").args(["build", "--release", "--locked", "--workspace"]).status()?.success() {
         return Err("holm does not build; see above".into());
     }
     // Beside this program, wherever the target directory is.

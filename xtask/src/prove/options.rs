@@ -1,14 +1,17 @@
 //! The command line of `cargo xtask prove`, and what each check needs of the machine.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::Fallible;
 
-pub const USAGE: &str = "cargo xtask prove CHECK [--rounds N] [--seed S]
+pub const USAGE: &str = "cargo xtask prove CHECK [--rounds N] [--seed S] [--files N] [--binary FILE]
                    do faults to holm and see that it keeps what it acknowledged; CHECK is one of
                    kill, power, power-in-recovery, power-in-gc, disk-full (as root), bit-rot,
                    io-errors (as root, with strace), mutants (all of these against broken builds),
-                   smoke (a little of each, as far as this machine can)";
+                   smoke (a little of each, as far as this machine can);
+                   --files puts that many files beside those that kills and cuts work on;
+                   --binary is the holm to try, built already, instead of this source's";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -77,6 +80,10 @@ pub struct Options {
     pub rounds: u64,
     /// The same choices come of the same seed; when a fault strikes among them is up to the machine.
     pub seed: u64,
+    /// How many files lie in the tree besides those that clients work on.
+    pub files: u64,
+    /// The program to try, where it is not to be built.
+    pub binary: Option<PathBuf>,
 }
 
 impl Options {
@@ -84,13 +91,18 @@ impl Options {
         let (name, rest) = args.split_first().ok_or(USAGE)?;
         let (_, check, rounds) = *NAMES.iter().find(|n| n.0 == *name).ok_or_else(|| format!("{name} is no check\n{USAGE}"))?;
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-        let mut options = Options { check, rounds, seed: clock.as_secs() };
+        let mut options = Options { check, rounds, seed: clock.as_secs(), files: 0, binary: None };
         let mut rest = rest.iter().copied();
         while let Some(arg) = rest.next() {
+            if arg == "--binary" {
+                options.binary = Some(rest.next().ok_or("--binary needs a file")?.into());
+                continue;
+            }
             let number = rest.next().and_then(|v| v.parse::<u64>().ok()).ok_or_else(|| format!("{arg} needs a number\n{USAGE}"))?;
             match arg {
                 "--rounds" if (1..=1_000_000).contains(&number) => options.rounds = number,
                 "--seed" => options.seed = number,
+                "--files" if number <= 10_000_000 => options.files = number,
                 _ => return Err(format!("{arg} {number} is not known, or out of bounds\n{USAGE}").into()),
             }
         }

@@ -74,9 +74,10 @@ impl std::fmt::Display for Op {
     }
 }
 
-/// Around every size where holm does something else: nothing, whole in the catalog, one chunk, several.
-fn length(random: &mut Random) -> usize {
-    (match random.below(100) {
+/// Around every size where holm does something else: nothing, whole in the catalog, one chunk, several; or, to be told
+/// more often that a write is safe, small ones only.
+fn length(random: &mut Random, small: bool) -> usize {
+    (match random.below(if small { 45 } else { 100 }) {
         0..3 => 0,
         3..45 => random.below(2_000),
         45..70 => random.below(65_536),
@@ -92,7 +93,7 @@ fn place(random: &mut Random, state: &State) -> String {
     if random.below(2) == 0 && state.contains_key(&folder) { folder + &name } else { name }
 }
 
-fn put(random: &mut Random, state: &State) -> Op {
+fn put(random: &mut Random, state: &State, small: bool) -> Op {
     let path = place(random, state);
     let there: Vec<&File> = state.values().filter_map(|n| if let Node::File(f) = n { f.seed.map(|_| f) } else { None }).collect();
     let file = match random.below(10) {
@@ -101,7 +102,7 @@ fn put(random: &mut Random, state: &State) -> Op {
             let like = there[random.below(there.len() as u64) as usize];
             File { etag: None, ..like.clone() }
         }
-        _ => File::new(random.next(), length(random)),
+        _ => File::new(random.next(), length(random, small)),
     };
     let if_match = match state.get(&path) {
         Some(Node::File(File { etag: Some(etag), .. })) if random.below(2) == 0 => Some(etag.clone()),
@@ -111,12 +112,12 @@ fn put(random: &mut Random, state: &State) -> Op {
 }
 
 impl Op {
-    /// Something that a correct server accepts.
-    pub fn choose(random: &mut Random, state: &State) -> Op {
+    /// Something that a correct server accepts; with `small` contents only, or of any size.
+    pub fn choose(random: &mut Random, state: &State, small: bool) -> Op {
         let kind = random.below(100);
         let known: Vec<&String> = state.keys().collect();
         if known.is_empty() || kind < 50 {
-            return put(random, state);
+            return put(random, state, small);
         }
         let some = known[random.below(known.len() as u64) as usize].clone();
         let folder = format!("/d{}", random.below(FOLDERS));
@@ -126,7 +127,7 @@ impl Op {
             62..75 => Op::Delete { path: some },
             75..88 if to != some => Op::Move { from: some, to },
             88.. if to != some => Op::Copy { from: some, to },
-            _ => put(random, state),
+            _ => put(random, state, small),
         }
     }
 
@@ -223,7 +224,7 @@ mod tests {
         let (mut random, mut state) = (Random::new(3), State::new());
         let mut kinds = std::collections::BTreeSet::new();
         for _ in 0..500 {
-            let op = Op::choose(&mut random, &state);
+            let op = Op::choose(&mut random, &state, false);
             kinds.insert(op.to_string().split(' ').next().map(str::to_owned));
             if let Op::Move { from, .. } | Op::Copy { from, .. } | Op::Delete { path: from } = &op {
                 assert!(state.contains_key(from), "{op}");

@@ -1,5 +1,5 @@
-//! bit-rot: one bit of a stopped server's files is flipped. Whatever is then read is right or an error, and
-//! `check --deep` tells of every flip that reading can notice.
+//! bit-rot: one bit of a server's files is flipped, while it is stopped or, in every other round, while it serves.
+//! Whatever is then read is right or an error, and `check --deep` tells of every flip that reading can notice.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::examine;
 use super::flow;
-use super::holm::Holm;
+use super::holm::{Holm, Running};
 use super::load::{Client, Faults, together};
 use super::options::Options;
 use super::{Fallible, Outcome};
@@ -40,8 +40,9 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
         // Each file equally often: most bits lie in packs.
         let file = &files[random.below(files.len() as u64) as usize];
         let bit = random.below(fs::metadata(file)?.len() * 8);
+        let serving = if random.below(2) == 0 { None } else { Some(holm.restart()?.0) };
         flip(file, bit)?;
-        let findings = look(&holm, &clients, &mut outcome)?;
+        let findings = look(&holm, serving, &clients, &mut outcome)?;
         let place = format!("bit {} of byte {} of {}", bit % 8, bit / 8, file.strip_prefix(&data)?.display());
         outcome.findings.extend(findings.into_iter().map(|f| format!("{place}: {f}")));
         // Everything as it was: a server that reads may also write.
@@ -77,11 +78,12 @@ fn flip(file: &Path, bit: u64) -> Fallible<()> {
     Ok(file.write_all_at(&byte, bit / 8)?)
 }
 
-fn look(holm: &Holm, clients: &[Client], outcome: &mut Outcome) -> Fallible<Vec<String>> {
+fn look(holm: &Holm, serving: Option<Running>, clients: &[Client], outcome: &mut Outcome) -> Fallible<Vec<String>> {
     // Before anything else has opened the files and may have changed them.
     let told = !holm.check().is_empty();
     let (mut findings, mut noticed) = (Vec::new(), told);
-    match holm.start(&[]) {
+    outcome.count("while it served", u64::from(serving.is_some()));
+    match serving.map_or_else(|| holm.start(&[]), Ok) {
         Ok(running) => {
             // A host that cannot open its people's records lets nobody in: an error, too.
             let admitted = Conn::new(&running.target).send_once("PROPFIND", "/", "Depth: 0\r\n", b"").is_ok_and(|s| s == 207);
