@@ -1,6 +1,8 @@
 //! What can go wrong in the core, said once. Protocols map each variant to a status in one table of their own;
 //! nothing here knows HTTP.
 
+use rustix::io::Errno;
+
 use crate::name::Path;
 use crate::party::Ability;
 
@@ -49,7 +51,7 @@ pub enum Error {
     Poisoned,
     #[error("{0}; send it again")]
     Again(&'static str),
-    #[error("the catalog is busy; retry")]
+    #[error("too much is going on at once; retry")]
     Busy,
     #[error("the key does not open this data: {0}")]
     Key(&'static str),
@@ -60,10 +62,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// An I/O failure with what was being done; a full disk becomes [`Error::DiskFull`].
+    /// An I/O failure with what was being done; a full disk becomes [`Error::DiskFull`], want of a descriptor
+    /// [`Error::Busy`].
     pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
         move |source| match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::DiskFull,
+            _ if matches!(Errno::from_io_error(&source), Some(Errno::MFILE | Errno::NFILE)) => Error::Busy,
             _ => Error::Io { what: what.into(), source },
         }
     }

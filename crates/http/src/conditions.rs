@@ -43,13 +43,14 @@ pub fn modified_since(headers: &HeaderMap, entry: &Entry, parse: impl Fn(&str) -
     since.is_some_and(|since| entry.modified.seconds() > since.div_euclid(1_000))
 }
 
-/// Whether a GET is answered 304.
+/// Whether a GET is answered 304. A date says so only where it is the very one: an older file may have taken the place of a
+/// newer one, by a client's date or by a clock that went back, and what the client has is then another content.
 pub fn not_modified(headers: &HeaderMap, entry: &Entry, modified_http: impl Fn(&str) -> Option<i64>) -> bool {
     if let Some(tags) = entity_tags(headers, http::header::IF_NONE_MATCH, true) {
         return tags.holds(Some(entry));
     }
     let since = headers.get(http::header::IF_MODIFIED_SINCE).and_then(|v| v.to_str().ok()).and_then(modified_http);
-    since.is_some_and(|since| entry.modified.seconds() <= since.div_euclid(1_000))
+    since.is_some_and(|since| entry.modified.seconds() == since.div_euclid(1_000))
 }
 
 /// Parses an If header. `resolve` turns a tag's URI into a path of this tree, None where it lies elsewhere.

@@ -10,6 +10,8 @@ use holm_core::{Gate, Person, Retention, Rules, Timestamp, Upkeep};
 const IDLE: i64 = 10 * 60 * Timestamp::SECOND;
 /// Upkeep waits for the rush after a start to end.
 const FIRST: Duration = Duration::from_secs(10 * 60);
+/// So many milliseconds after a jump of the clock upkeep says nothing of it.
+const BEHIND: i64 = 2 * Timestamp::DAY;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Notes which app passwords were used, and closes trees that nobody uses.
@@ -48,7 +50,15 @@ fn round(gate: &Gate, retention: Retention) -> holm_core::Result<()> {
         // One person's trouble is not to keep the others waiting.
         match gate.keep_up(id, &rules) {
             Ok(Upkeep { packs_damaged: 1.., .. }) => tracing::error!("{name}: damaged packs were left as they are; run holm check --deep"),
-            Ok(done) => tracing::info!(person = name, versions = done.versions, purged = done.purged, freed = done.bytes_freed, "upkeep"),
+            Ok(done) => {
+                tracing::info!(person = name, versions = done.versions, purged = done.purged, freed = done.bytes_freed, "upkeep");
+                if done.behind > BEHIND {
+                    let days = done.behind / Timestamp::DAY;
+                    tracing::warn!(
+                        "{name}: the clock has jumped, or nothing ran for long: versions and trash are judged by {days} days ago until that is made up for; if the clock is right, holm gc --clock-is-right need not wait"
+                    );
+                }
+            }
             Err(e) => tracing::error!("upkeep of {name}: {e}"),
         }
     }

@@ -48,6 +48,8 @@ pub struct Server {
     pub hosts: Option<Arc<[String]>>,
     /// Proxies whose X-Forwarded-For is believed.
     pub proxies: Arc<[IpAddr]>,
+    /// Connections at a time; more are closed as they come.
+    pub most: usize,
     pub router: Router,
 }
 
@@ -55,7 +57,7 @@ impl Server {
     /// Serves until `stop` resolves.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let graceful = Arc::new(GracefulShutdown::new());
-        let counts = Arc::new(Mutex::new(HashMap::<IpAddr, usize>::new()));
+        let slots = Arc::new(Mutex::new(Slots { left: self.most, taken: HashMap::new() }));
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -72,7 +74,10 @@ impl Server {
                 }
             };
             let address = peer.ip().to_canonical();
-            let Some(slot) = Slot::take(&counts, block(address)) else { continue };
+            let Some(slot) = Slot::take(&slots, block(address)) else {
+                metrics::counter!("holm_connections_refused_total").increment(1);
+                continue;
+            };
             let (graceful, tls) = (graceful.clone(), self.tls.clone());
             let door = Door { router: self.router.clone(), hosts: self.hosts.clone(), proxies: self.proxies.clone(), address };
             tokio::spawn(async move {
@@ -97,28 +102,36 @@ fn block(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Who has how many connections.
+struct Slots {
+    left: usize,
+    taken: HashMap<IpAddr, usize>,
+}
+
 /// One of an address's connections.
-struct Slot(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr);
+struct Slot(Arc<Mutex<Slots>>, IpAddr);
 
 impl Slot {
-    fn take(counts: &Arc<Mutex<HashMap<IpAddr, usize>>>, address: IpAddr) -> Option<Slot> {
-        let mut map = counts.lock().expect("connection counts");
-        let count = map.entry(address).or_default();
-        if *count >= PER_ADDRESS && !address.is_loopback() {
+    fn take(slots: &Arc<Mutex<Slots>>, address: IpAddr) -> Option<Slot> {
+        let mut all = slots.lock().expect("connection slots");
+        let theirs = all.taken.get(&address).copied().unwrap_or_default();
+        if all.left == 0 || theirs >= PER_ADDRESS && !address.is_loopback() {
             return None;
         }
-        *count += 1;
-        Some(Slot(counts.clone(), address))
+        all.left -= 1;
+        all.taken.insert(address, theirs + 1);
+        Some(Slot(slots.clone(), address))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut map = self.0.lock().expect("connection counts");
-        if let Some(count) = map.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                map.remove(&self.1);
+        let mut all = self.0.lock().expect("connection slots");
+        all.left += 1;
+        if let Some(theirs) = all.taken.get_mut(&self.1) {
+            *theirs -= 1;
+            if *theirs == 0 {
+                all.taken.remove(&self.1);
             }
         }
     }

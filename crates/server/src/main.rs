@@ -3,6 +3,7 @@
 mod background;
 mod commands;
 mod connection;
+mod descriptors;
 mod host_env;
 mod root_key;
 mod settings;

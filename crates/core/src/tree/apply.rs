@@ -24,12 +24,15 @@ pub struct Head {
     pub used: u64,
     /// 0: no limit.
     pub quota: u64,
+    /// By which time upkeep judges what is old.
+    pub upkept: Timestamp,
 }
 
 impl Head {
     pub fn load(tx: &dyn Tx, person: PersonId) -> Result<Head> {
-        tx.first("SELECT seq, next_id, used, quota FROM head WHERE person = ?1", &[person.0.into()], |row| {
-            Ok(Head { seq: Seq(row.int(0)?), next_id: row.int(1)?, used: row.int(2)? as u64, quota: row.int(3)? as u64 })
+        tx.first("SELECT seq, next_id, used, quota, upkept FROM head WHERE person = ?1", &[person.0.into()], |row| {
+            let (used, quota) = (row.int(2)? as u64, row.int(3)? as u64);
+            Ok(Head { seq: Seq(row.int(0)?), next_id: row.int(1)?, used, quota, upkept: Timestamp(row.int(4)?) })
         })?
         .ok_or_else(|| Error::Corrupt("the catalog has no head".into()))
     }
@@ -161,6 +164,11 @@ impl Applier<'_> {
 
     pub(super) fn next_id(&mut self) -> i64 {
         self.batch.next_id()
+    }
+
+    /// Since when something is let go: not before upkeep's own time, or a clock that is behind would make it old at once.
+    pub(super) fn let_go(&self) -> Timestamp {
+        self.now.max(self.batch.head.upkept)
     }
 
     /// Folders above a change carry its number from the end of the transaction on.

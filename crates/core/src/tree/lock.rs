@@ -15,6 +15,8 @@ use crate::store::content::NewContent;
 pub const MAX_LOCKS: i64 = 1_000;
 /// Longest time a lock lasts without a refresh.
 pub const MAX_SECONDS: i64 = 3_600;
+/// A lock that ends later than this from now was taken while the clock showed another day: it would hold for years.
+const FAR: i64 = Timestamp::DAY;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
@@ -46,8 +48,9 @@ pub fn any(tx: &dyn Tx, person: PersonId) -> Result<bool> {
 }
 
 fn on_entry(tx: &dyn Tx, person: PersonId, now: Timestamp, id: i64) -> Result<Vec<Lock>> {
-    let sql = "SELECT token, entry, deep, exclusive, owner, credential, expires, seconds FROM lock WHERE person = ?1 AND entry = ?2 AND expires > ?3";
-    tx.all(sql, &[person.0.into(), id.into(), now.0.into()], from_row)
+    let sql = "SELECT token, entry, deep, exclusive, owner, credential, expires, seconds FROM lock WHERE person = ?1 AND entry = ?2
+        AND expires > ?3 AND expires <= ?4";
+    tx.all(sql, &[person.0.into(), id.into(), now.0.into(), now.plus(FAR).0.into()], from_row)
 }
 
 /// Locks that cover the last entry of `chain` (root first): its own, and deep ones above it. With `mapped` false the
@@ -66,14 +69,22 @@ pub fn covering(tx: &dyn Tx, person: PersonId, now: Timestamp, chain: &[Entry], 
 
 /// Every live lock at or below `id`.
 fn below(tx: &dyn Tx, person: PersonId, now: Timestamp, id: i64) -> Result<Vec<Lock>> {
-    let sql = "SELECT token, entry, deep, exclusive, owner, credential, expires, seconds FROM lock WHERE person = ?1 AND expires > ?2";
+    let sql = "SELECT token, entry, deep, exclusive, owner, credential, expires, seconds FROM lock WHERE person = ?1
+        AND expires > ?2 AND expires <= ?3";
     let mut found = Vec::new();
-    for lock in tx.all(sql, &[person.0.into(), now.0.into()], from_row)? {
+    for lock in tx.all(sql, &[person.0.into(), now.0.into(), now.plus(FAR).0.into()], from_row)? {
         if entry::ancestors(tx, person, lock.entry)?.contains(&id) {
             found.push(lock);
         }
     }
     Ok(found)
+}
+
+/// Takes the rows of locks that hold nobody any more.
+pub(crate) fn drop_expired(tx: &dyn Tx, person: PersonId, now: Timestamp) -> Result<()> {
+    let sql = "DELETE FROM lock WHERE person = ?1 AND (expires <= ?2 OR expires > ?3)";
+    tx.execute(sql, &[person.0.into(), now.0.into(), now.plus(FAR).0.into()])?;
+    Ok(())
 }
 
 /// Which part of the tree a change touches, as far as locks are concerned.
@@ -125,7 +136,7 @@ impl Applier<'_> {
         let mut chain = self.chain_to(&path)?;
         let target = chain.target().cloned();
         self.precondition.check(self.tx, self.person, self.now, &path, target.as_ref())?;
-        self.tx.execute("DELETE FROM lock WHERE person = ?1 AND expires <= ?2", &[self.person.0.into(), self.now.0.into()])?;
+        drop_expired(self.tx, self.person, self.now)?;
         let mut outcome = Outcome::Replaced;
         let entry = match target {
             Some(entry) => entry,

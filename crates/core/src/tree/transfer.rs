@@ -74,8 +74,7 @@ impl Applier<'_> {
         let mut entry = Entry { parent: route.folder.id, name: route.name.as_str().into(), key: route.name.key().into(), seq, ..source.clone() };
         self.delete_row(&source)?;
         if let Some(old) = self.make_room(&route, &to, seq)? {
-            let sql = "UPDATE version SET entry = ?3 WHERE person = ?1 AND entry = ?2";
-            self.tx.execute(sql, &[self.person.0.into(), source.id.into(), old.id.into()])?;
+            self.move_versions(source.id, old.id)?;
             self.move_props(source.id, old.id)?;
             entry = Entry { id: old.id, version: seq, created: old.created, props: self.count_props(old.id)?, ..entry };
         }

@@ -40,9 +40,9 @@ impl Applier<'_> {
             return Err(Error::Forbidden("the root of a tree stays; remove what it holds"));
         }
         let chain = self.chain_to(&path)?;
-        let target = chain.target();
-        self.precondition.check(self.tx, self.person, self.now, &path, target)?;
-        let entry = target.cloned().ok_or_else(|| Error::NotFound(path.clone()))?;
+        // What would fail without conditions fails the same with them (RFC 9110 §13.2.1).
+        let entry = chain.target().cloned().ok_or_else(|| Error::NotFound(path.clone()))?;
+        self.precondition.check(self.tx, self.person, self.now, &path, Some(&entry))?;
         self.check_locks(&path, &chain.entries, Touch::Subtree)?;
         self.check_locks(&path, chain.above(), Touch::Members)?;
         let seq = self.journal(Op::Remove, entry.id, entry.parent, &entry.key, None)?;
@@ -61,7 +61,7 @@ impl Applier<'_> {
             entry.parent.into(),
             entry.name.as_str().into(),
             place.as_str().into(),
-            self.now.0.into(),
+            self.let_go().0.into(),
             self.party.label.as_str().into(),
         ];
         self.tx.execute(sql, &values)?;

@@ -109,9 +109,25 @@ impl Applier<'_> {
                 (old.size as i64).into(),
                 old.modified.0.into(),
                 old.media_type.as_deref().into(),
-                self.now.0.into(),
+                self.let_go().0.into(),
             ],
         )?;
+        Ok(())
+    }
+
+    /// Gives one file's versions to another. What one change copied has versions of the same number: those of `from` then
+    /// take the next lower one that is free.
+    pub(super) fn move_versions(&self, from: i64, to: i64) -> Result<()> {
+        let person = self.person.0;
+        for Version { seq, .. } in list(self.tx, self.person, from)? {
+            let mut free = seq.0;
+            let sql = "SELECT 1 FROM version WHERE person = ?1 AND entry = ?2 AND seq = ?3";
+            while self.tx.first(sql, &[person.into(), to.into(), free.into()], |_| Ok(()))?.is_some() {
+                free -= 1;
+            }
+            let sql = "UPDATE version SET entry = ?3, seq = ?5 WHERE person = ?1 AND entry = ?2 AND seq = ?4";
+            self.tx.execute(sql, &[person.into(), from.into(), to.into(), seq.0.into(), free.into()])?;
+        }
         Ok(())
     }
 

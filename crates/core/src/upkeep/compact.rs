@@ -47,9 +47,8 @@ fn chunks(tx: &dyn Tx, store: &Store, pack: i64) -> Result<Vec<Chunk>> {
     })
 }
 
-/// Compacts and deletes what is older than `grace` milliseconds: younger packs may still be written to.
-pub(super) fn packs(store: &Store, env: &Env, grace: i64, done: &mut Upkeep) -> Result<()> {
-    let until = env.now().plus(-grace);
+/// Compacts and deletes what has been there since `until` or longer: younger packs may still be written to.
+pub(super) fn packs(store: &Store, env: &Env, until: Timestamp, done: &mut Upkeep) -> Result<()> {
     let packs = store.catalog.reading(|tx| list(tx, store))?;
     // Files first, rows second would delete a pack that was committed in between; `orphan` looks again in any case.
     let known: HashMap<[u8; 32], i64> = packs.iter().map(|p| (p.salt, p.id)).collect();

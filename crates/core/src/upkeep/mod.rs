@@ -10,6 +10,7 @@ mod affected;
 mod audit;
 pub mod check;
 mod compact;
+mod pace;
 mod sweep;
 mod thin;
 
@@ -25,11 +26,13 @@ pub struct Rules {
     pub retention: Retention,
     /// Milliseconds that bytes nothing refers to stay, so that an upload under way may still come to refer to them.
     pub grace: i64,
+    /// Whoever asks says that the clock is right, however far it has come since the last round.
+    pub clock_is_right: bool,
 }
 
 impl Default for Rules {
     fn default() -> Rules {
-        Rules { retention: Retention::default(), grace: 24 * Timestamp::HOUR }
+        Rules { retention: Retention::default(), grace: 24 * Timestamp::HOUR, clock_is_right: false }
     }
 }
 
@@ -53,18 +56,22 @@ pub struct Upkeep {
     pub packs_damaged: u64,
     /// Bytes the pack directory has lost on balance; negative when compaction has only begun.
     pub bytes_freed: i64,
+    /// Milliseconds that upkeep's time is behind the clock, after a jump or a long pause.
+    pub behind: i64,
 }
 
 /// One round, in the order in which each step makes the next one's work.
 pub fn run(store: &Store, env: &Env, rules: &Rules) -> Result<Upkeep> {
+    let now = pace::advance(store, env, rules)?;
     let party = Party { person: store.person, credential: 0, label: "retention".into(), grant: Grant::full() };
-    let purged = thin::trash(store, env, &party, &rules.retention)?;
+    let purged = thin::trash(store, env, &party, now.plus(-rules.retention.trash_millis()))?;
     thin::condemned(store, env, &party)?;
-    let versions = thin::versions(store, env, &rules.retention)?;
+    let versions = thin::versions(store, now, &rules.retention)?;
     thin::locks(store, env)?;
     let contents = sweep::contents(store)?;
-    let (chunks_marked, chunks_deleted) = sweep::chunks(store, env, rules.grace)?;
-    let mut done = Upkeep { purged, versions, contents, chunks_marked, chunks_deleted, ..Upkeep::default() };
-    compact::packs(store, env, rules.grace, &mut done)?;
+    let (chunks_marked, chunks_deleted) = sweep::chunks(store, now, rules.grace)?;
+    let behind = (env.now().0 - now.0).max(0);
+    let mut done = Upkeep { purged, versions, contents, chunks_marked, chunks_deleted, behind, ..Upkeep::default() };
+    compact::packs(store, env, now.plus(-rules.grace), &mut done)?;
     Ok(done)
 }

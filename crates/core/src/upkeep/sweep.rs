@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::env::Env;
+use crate::env::Timestamp;
 use crate::error::Result;
 use crate::store::catalog::{Tx, Value};
 use crate::store::content::Store;
@@ -74,9 +74,8 @@ pub(super) fn contents(store: &Store) -> Result<u64> {
 
 /// Marks chunks that no content has, revives marked ones that a content has, deletes those that stayed dead for
 /// `grace` milliseconds. The lists may be old by the time they are worked on, so each statement looks again.
-pub(super) fn chunks(store: &Store, env: &Env, grace: i64) -> Result<(u64, u64)> {
+pub(super) fn chunks(store: &Store, now: Timestamp, grace: i64) -> Result<(u64, u64)> {
     let person = store.person.0;
-    let now = env.now();
     let until = now.plus(-grace).0;
     let (mut fresh, mut revived, mut due) = (Vec::new(), Vec::new(), Vec::new());
     store.catalog.reading(|tx| {

@@ -30,9 +30,8 @@ fn applying<T>(store: &Store, env: &Env, party: &Party, mut work: impl FnMut(&mu
     })
 }
 
-/// Purges what has been in the trash for its time.
-pub(super) fn trash(store: &Store, env: &Env, party: &Party, retention: &Retention) -> Result<u64> {
-    let until = env.now().plus(-retention.trash_millis());
+/// Purges what has been in the trash since `until` or longer.
+pub(super) fn trash(store: &Store, env: &Env, party: &Party, until: Timestamp) -> Result<u64> {
     let due = store.catalog.reading(|tx| {
         let sql = "SELECT entry FROM trash WHERE person = ?1 AND at <= ?2";
         tx.all(sql, &[store.person.0.into(), until.0.into()], |row| row.int(0))
@@ -63,8 +62,7 @@ pub(super) fn condemned(store: &Store, env: &Env, party: &Party) -> Result<()> {
 }
 
 /// Deletes the versions that the policy lets go, and gives their quota back.
-pub(super) fn versions(store: &Store, env: &Env, retention: &Retention) -> Result<u64> {
-    let now = env.now();
+pub(super) fn versions(store: &Store, now: Timestamp, retention: &Retention) -> Result<u64> {
     let (mut after, mut deleted) = (0, 0);
     loop {
         let mut expired = Vec::new();
@@ -127,8 +125,5 @@ pub(super) fn locks(store: &Store, env: &Env) -> Result<()> {
     if !store.catalog.reading(|tx| lock::any(tx, store.person))? {
         return Ok(());
     }
-    store.catalog.writing(|tx| {
-        tx.execute("DELETE FROM lock WHERE person = ?1 AND expires <= ?2", &[store.person.0.into(), env.now().0.into()])?;
-        Ok(())
-    })
+    store.catalog.writing(|tx| lock::drop_expired(tx, store.person, env.now()))
 }

@@ -16,11 +16,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Opened;
 use crate::background;
 use crate::connection::Server;
+use crate::descriptors;
 use crate::settings::{Fallible, LogFormat, Settings};
 use crate::tls;
 
 /// Threads for blocking work: chunking, sealing, disk reads.
 const BLOCKING: usize = 32;
+/// Connections to the metrics at a time.
+const SCRAPERS: usize = 8;
 
 pub fn run(settings: Settings, opened: Opened) -> Fallible<()> {
     log(&settings)?;
@@ -75,7 +78,8 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
             _ = terminated.recv() => tracing::info!("stopping"),
         }
     };
-    Server { listener, tls: acceptor, hosts, proxies: settings.proxies.clone().unwrap_or_default().into(), router }.run(stop).await;
+    let (proxies, most) = (settings.proxies.clone().unwrap_or_default().into(), descriptors::connections());
+    Server { listener, tls: acceptor, hosts, proxies, most, router }.run(stop).await;
     auth.flush_uses()?;
     if *gate.failed().borrow() {
         return Err("storage failed; nothing that was acknowledged is lost, see the log and check the disk".into());
@@ -87,7 +91,7 @@ async fn serve_metrics(address: std::net::SocketAddr) -> Fallible<()> {
     let handle = PrometheusBuilder::new().install_recorder()?;
     let listener = TcpListener::bind(address).await.map_err(|e| format!("metrics on {address}: {e}"))?;
     let router = Router::new().route("/metrics", get(move || async move { handle.render() }));
-    tokio::spawn(Server { listener, tls: None, hosts: None, proxies: Arc::default(), router }.run(std::future::pending()));
+    tokio::spawn(Server { listener, tls: None, hosts: None, proxies: Arc::default(), most: SCRAPERS, router }.run(std::future::pending()));
     Ok(())
 }
 

@@ -81,3 +81,18 @@ fn a_deep_sync_begins_again_where_a_folder_took_anothers_place() {
     s.send("MKCOL", "/d", &[], "").expect(201);
     assert!(ask(&token).expect(403).text().contains("valid-sync-token"));
 }
+
+#[test]
+fn copies_of_one_moment_can_take_each_others_place() {
+    let s = Server::start();
+    s.send("MKCOL", "/a", &[], "").expect(201);
+    s.send("PUT", "/a/x", &[], "x").expect(201);
+    s.send("PUT", "/a/y", &[], "y").expect(201);
+    s.send("COPY", "/a", &["Destination: /dav/files/ann/b"], "").expect(201);
+    // Their versions have one number, that of the copy.
+    s.send("PUT", "/b/x", &[], "xx").expect(204);
+    s.send("PUT", "/b/y", &[], "yy").expect(204);
+    s.send("MOVE", "/b/x", &["Destination: /dav/files/ann/b/y"], "").expect(204);
+    assert_eq!(s.send("GET", "/b/y", &[], "").expect(200).body, b"xx");
+    assert_eq!(s.run(&["versions", "list", "ann", "/b/y"]).unwrap().lines().count(), 3);
+}
