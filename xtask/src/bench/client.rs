@@ -34,13 +34,15 @@ pub struct Conn {
     pub body: Vec<u8>,
     pub length: u64,
     pub etag: String,
+    /// The Last-Modified date.
+    pub modified: String,
     pub lock_token: String,
 }
 
 impl Conn {
     pub fn new(target: &Target) -> Conn {
         let target = target.clone();
-        Conn { target, stream: None, line: String::new(), body: Vec::new(), length: 0, etag: String::new(), lock_token: String::new() }
+        Conn { target, stream: None, line: String::new(), body: Vec::new(), length: 0, etag: String::new(), modified: String::new(), lock_token: String::new() }
     }
 
     pub fn connect(&mut self) -> std::io::Result<()> {
@@ -124,6 +126,7 @@ impl Conn {
         self.body.clear();
         self.length = 0;
         self.etag.clear();
+        self.modified.clear();
         self.lock_token.clear();
         loop {
             line.clear();
@@ -139,6 +142,7 @@ impl Conn {
                     () if name.eq_ignore_ascii_case("transfer-encoding") => chunked = value.eq_ignore_ascii_case("chunked"),
                     () if name.eq_ignore_ascii_case("connection") => close = value.eq_ignore_ascii_case("close"),
                     () if name.eq_ignore_ascii_case("etag") => value.clone_into(&mut self.etag),
+                    () if name.eq_ignore_ascii_case("last-modified") => value.clone_into(&mut self.modified),
                     () if name.eq_ignore_ascii_case("lock-token") => value.clone_into(&mut self.lock_token),
                     () => {}
                 }

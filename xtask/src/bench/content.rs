@@ -39,6 +39,13 @@ impl Random {
     }
 }
 
+/// Noise that follows from a seed.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    Random::new(seed).fill(&mut bytes);
+    bytes
+}
+
 /// The content of small file `number`.
 pub fn small(number: u64) -> [u8; 1024] {
     let mut bytes = [0; 1024];

@@ -65,7 +65,12 @@ impl Holm {
 
     /// Runs a verb to its end; answers what it printed, or all it said.
     pub fn verb(&self, args: &[&str]) -> Fallible<String> {
-        let output = self.command(&[]).args(args).stdin(Stdio::null()).output()?;
+        self.verb_under(&[], args)
+    }
+
+    /// The same, run by `wrapper`.
+    pub fn verb_under(&self, wrapper: &[String], args: &[&str]) -> Fallible<String> {
+        let output = self.command(wrapper).args(args).stdin(Stdio::null()).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() { Ok(text) } else { Err((text + &String::from_utf8_lossy(&output.stderr)).into()) }
     }
@@ -73,6 +78,16 @@ impl Holm {
     /// What `check --deep` finds; nothing when all is well.
     pub fn check(&self) -> Vec<String> {
         self.verb(&["check", "--deep"]).err().map(|e| format!("check --deep: {e}")).into_iter().collect()
+    }
+
+    /// What the last server said of itself.
+    pub fn log(&self) -> Fallible<String> {
+        Ok(fs::read_to_string(self.beside.join("log"))?)
+    }
+
+    /// What failed inside is told there, and to nobody else: where nothing may fail, that is a finding each.
+    pub fn errors(&self) -> Fallible<Vec<String>> {
+        Ok(self.log()?.lines().filter(|line| line.contains(" ERROR ")).map(|line| format!("its log: {line}")).collect())
     }
 
     /// Starts it; answers when it listens, or why it does not.
@@ -91,15 +106,20 @@ impl Holm {
             Some(address) => Ok(Running { target: target(address), child, keeper, _output: output }),
             None => {
                 let status = child.wait()?;
-                Err(format!("holm did not start ({status}): {}", fs::read_to_string(log)?.trim()).into())
+                Err(format!("holm did not start ({status}): {}", self.log()?.trim()).into())
             }
         }
     }
 
     /// Starts it and waits for its first authenticated answer; answers the milliseconds that took.
     pub fn restart(&self) -> Fallible<(Running, f64)> {
+        self.restart_under(&[])
+    }
+
+    /// The same, run by `wrapper`.
+    pub fn restart_under(&self, wrapper: &[String]) -> Fallible<(Running, f64)> {
         let began = Instant::now();
-        let running = self.start(&[])?;
+        let running = self.start(wrapper)?;
         let status = Conn::new(&running.target).send_once("PROPFIND", "/", "Depth: 0\r\n", b"")?;
         if status == 207 { Ok((running, began.elapsed().as_secs_f64() * 1e3)) } else { Err(format!("a fresh start answers {status}").into()) }
     }
@@ -108,6 +128,11 @@ impl Holm {
 impl Running {
     /// kill -9, with all it started.
     pub fn kill(mut self) -> Fallible<()> {
+        self.end()
+    }
+
+    /// The same, where others still know the server.
+    pub fn end(&mut self) -> Fallible<()> {
         self.keeper.take();
         self.child.wait()?;
         Ok(())

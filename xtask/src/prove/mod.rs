@@ -1,14 +1,19 @@
 //! `cargo xtask prove`: faults done to a running holm, and whether everything it acknowledged is still there. Each check
 //! counts what was acknowledged, for a run that proves nothing is a failed run. docs/reliability.md tells what follows.
 
+mod clock;
+mod descriptors;
 mod disk;
 mod examine;
 mod faults;
 mod flow;
 mod full;
+mod history;
 mod holm;
 mod io_errors;
+mod linear;
 mod load;
+mod memory;
 mod mutants;
 mod options;
 mod plan;
@@ -82,6 +87,10 @@ fn check(binary: &Path, options: &Options) -> Fallible<Outcome> {
         Check::DiskFull => full::run(binary, options),
         Check::BitRot => rot::run(binary, options),
         Check::IoErrors => io_errors::run(binary, options),
+        Check::Linear => linear::run(binary, options),
+        Check::Memory => memory::run(binary, options),
+        Check::Clock => clock::run(binary, options),
+        Check::Descriptors => descriptors::run(binary, options),
         _ => faults::run(binary, options),
     }
 }

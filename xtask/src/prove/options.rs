@@ -1,14 +1,15 @@
 //! The command line of `cargo xtask prove`, and what each check needs of the machine.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Fallible;
 
 pub const USAGE: &str = "cargo xtask prove CHECK [--rounds N] [--seed S] [--files N] [--binary FILE]
                    do faults to holm and see that it keeps what it acknowledged; CHECK is one of
-                   kill, power, power-in-recovery, power-in-gc, disk-full (as root), bit-rot,
-                   io-errors (as root, with strace), mutants (all of these against broken builds),
+                   kill, power, power-in-recovery, power-in-gc, disk-full (as root), bit-rot, linear,
+                   descriptors (with prlimit), clock (with libfaketime), memory (as root, with control
+                   groups), io-errors (as root, with strace), mutants (all of these against broken builds),
                    smoke (a little of each, as far as this machine can);
                    --files puts that many files beside those that kills and cuts work on;
                    --binary is the holm to try, built already, instead of this source's";
@@ -29,6 +30,14 @@ pub enum Check {
     IoErrors,
     /// Bits flip (D07).
     BitRot,
+    /// Clients race for one path (D17).
+    Linear,
+    /// More connections than descriptors (D11).
+    Descriptors,
+    /// The wall clock jumps (D12).
+    Clock,
+    /// Little memory, and then too little (D10).
+    Memory,
     /// Broken builds must be caught (D27).
     Mutants,
     Smoke,
@@ -43,6 +52,11 @@ const NAMES: &[(&str, Check, u64)] = &[
     ("bit-rot", Check::BitRot, 200),
     // Calls tried of each set; the sweep ends by itself when the flow makes no more.
     ("io-errors", Check::IoErrors, 1_000),
+    // Histories.
+    ("linear", Check::Linear, 2_000),
+    ("descriptors", Check::Descriptors, 20),
+    ("clock", Check::Clock, 20),
+    ("memory", Check::Memory, 5),
     ("mutants", Check::Mutants, 20),
     ("smoke", Check::Smoke, 4),
 ];
@@ -54,17 +68,48 @@ impl Check {
 
     /// What this machine lacks for it.
     pub fn missing(self) -> Option<String> {
+        if self == Check::Memory && cgroups().is_none() {
+            return Some("root, and control groups of memory (version 1 or 2) below /sys/fs/cgroup".into());
+        }
+        if self == Check::Clock {
+            return faketime().is_none().then(|| "libfaketime to be installed".into());
+        }
         let tools: &[&str] = match self {
-            Check::Smoke | Check::BitRot => &[],
+            Check::Smoke | Check::BitRot | Check::Linear | Check::Clock | Check::Memory => &[],
+            Check::Descriptors => &["prlimit"],
             Check::IoErrors => &["mkfs.ext4", "e2fsck", "mount", "perl", "strace"],
             _ => &["mkfs.ext4", "e2fsck", "mount", "perl"],
         };
-        if !tools.is_empty() && super::told("id", &["-u"]).is_ok_and(|id| id.trim() != "0") {
+        if tools.contains(&"mount") && super::told("id", &["-u"]).is_ok_and(|id| id.trim() != "0") {
             return Some("root, to mount a disk of its own".into());
         }
         let absent: Vec<_> = tools.iter().filter(|t| !std::env::split_paths(&path()).any(|dir| dir.join(t).exists())).copied().collect();
         (!absent.is_empty()).then(|| format!("{} to be installed", absent.join(", ")))
     }
+}
+
+/// Where groups with little memory can be made, and whether that is version 2; None without the right to.
+pub fn cgroups() -> Option<(PathBuf, bool)> {
+    let root = Path::new("/sys/fs/cgroup");
+    let (first, second) = (root.join("memory"), root.join("cgroup.subtree_control"));
+    let found = if first.join("memory.limit_in_bytes").exists() {
+        Some((first, false))
+    } else {
+        std::fs::read_to_string(second).is_ok_and(|on| on.split_whitespace().any(|c| c == "memory")).then(|| (root.to_owned(), true))
+    };
+    found.filter(|_| super::told("id", &["-u"]).is_ok_and(|id| id.trim() == "0"))
+}
+
+/// The library that shows programs another time, for programs with threads.
+pub fn faketime() -> Option<PathBuf> {
+    let beside = |dir: std::fs::DirEntry| dir.path().join("faketime/libfaketimeMT.so.1");
+    ["/usr/lib", "/usr/lib64", "/usr/local/lib"]
+        .iter()
+        .flat_map(|dir| {
+            let inner = std::fs::read_dir(dir).into_iter().flatten().flatten().map(beside);
+            inner.chain([Path::new(dir).join("faketime/libfaketimeMT.so.1")]).collect::<Vec<_>>()
+        })
+        .find(|path| path.exists())
 }
 
 /// Where programs are looked for: system programs are not on everybody's path.

@@ -6,8 +6,19 @@ use super::Fallible;
 use super::options::{Check, Options};
 
 /// Each with its rounds: what shows in seconds whether the check itself still works.
-const CHECKS: &[(Check, u64)] =
-    &[(Check::Kill, 5), (Check::Power, 6), (Check::PowerInRecovery, 3), (Check::PowerInGc, 3), (Check::DiskFull, 2), (Check::BitRot, 20), (Check::IoErrors, 8)];
+const CHECKS: &[(Check, u64)] = &[
+    (Check::Kill, 5),
+    (Check::Power, 6),
+    (Check::PowerInRecovery, 3),
+    (Check::PowerInGc, 3),
+    (Check::DiskFull, 2),
+    (Check::BitRot, 20),
+    (Check::IoErrors, 8),
+    (Check::Linear, 40),
+    (Check::Descriptors, 1),
+    (Check::Clock, 2),
+    (Check::Memory, 1),
+];
 
 pub fn run(binary: &Path, options: &Options) -> Fallible<()> {
     let mut failures = Vec::new();
