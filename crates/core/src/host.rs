@@ -8,15 +8,16 @@ use std::sync::Arc;
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::keys::{Key, PersonKey, RootKey};
-use crate::name::Path;
-use crate::party::{Grant, Party, PersonId};
+use crate::ledger::{Book, NewGrant, Rights, Scope};
+use crate::party::{Abilities, Party, PartyId, PartyKind, PersonId};
 use crate::store::catalog::{Catalog, Row};
 use crate::store::content::Store;
 use crate::store::sqlite::{Sqlite, sync_dir};
 use crate::tree::entry::{ROOT, TRASH};
 
-const HOST_SCHEMA: &[&str] = &[include_str!("store/schema/host.sql")];
-const PERSON_SCHEMA: &[&str] = &[include_str!("store/schema/person.sql"), include_str!("store/schema/person_2.sql")];
+const HOST_SCHEMA: &[&str] = &[include_str!("store/schema/host.sql"), include_str!("store/schema/host_3.sql")];
+const PERSON_SCHEMA: &[&str] =
+    &[include_str!("store/schema/person.sql"), include_str!("store/schema/person_2.sql"), include_str!("store/schema/person_3.sql")];
 /// Ids below this are the tree's own.
 const FIRST_ID: i64 = 16;
 
@@ -35,11 +36,12 @@ pub struct Person {
     pub created: Timestamp,
 }
 
+/// A way in which a party proves itself: an app password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppPassword {
+pub struct Credential {
     pub id: i64,
+    pub party: PartyId,
     pub name: String,
-    pub grant: Grant,
     pub created: Timestamp,
     pub used: Option<Timestamp>,
     pub revoked: Option<Timestamp>,
@@ -58,7 +60,30 @@ impl Host {
             Error::Key(_) => Error::Key("the root key is not the one this data directory was made with"),
             e => e,
         })?;
-        Ok(Host { data: data.into(), root, env, catalog: Arc::new(catalog) })
+        let host = Host { data: data.into(), root, env, catalog: Arc::new(catalog) };
+        host.adopt()?;
+        Ok(host)
+    }
+
+    /// App passwords of before there was a ledger become parties with a grant each.
+    fn adopt(&self) -> Result<()> {
+        let sql = "SELECT c.person, c.id, c.name, a.scope, a.writes FROM credential c
+            JOIN app_password a ON a.person = c.person AND a.id = c.id JOIN person p ON p.person = c.person AND p.removed IS NULL
+            WHERE c.party = 0 AND c.revoked IS NULL";
+        let row = |r: &dyn Row| Ok((PersonId(r.int(0)?), r.int(1)?, r.text(2)?.to_owned(), Scope::parse(r.text(3)?)?, r.int(4)? == 1));
+        for (person, id, name, scope, writes) in self.catalog.reading(|tx| tx.all(sql, &[], row))? {
+            let (now, by) = (self.env.now(), Party::operator(person));
+            let abilities = if writes { Abilities::CHANGE } else { Abilities::READ };
+            let party = self.open_store(person)?.catalog.writing(|tx| {
+                let book = Book { tx, person, now, by: &by };
+                let party = book.meet(PartyKind::Device, &name, "")?;
+                book.grant(&NewGrant::new(party, scope.clone(), abilities, now), &Rights::owner())?;
+                Ok(party)
+            })?;
+            let sql = "UPDATE credential SET party = ?3 WHERE person = ?1 AND id = ?2";
+            self.catalog.writing(|tx| tx.execute(sql, &[person.0.into(), id.into(), party.0.into()]))?;
+        }
+        Ok(())
     }
 
     fn dir(&self, uid: &[u8; 16]) -> PathBuf {
@@ -171,7 +196,7 @@ impl Host {
         let now = self.env.now().0;
         self.catalog.writing(|tx| {
             tx.execute("UPDATE person SET removed = ?2, wrapped = NULL, password = NULL WHERE person = ?1", &[person.id.0.into(), now.into()])?;
-            tx.execute("DELETE FROM app_password WHERE person = ?1", &[person.id.0.into()])?;
+            tx.execute("DELETE FROM credential WHERE person = ?1", &[person.id.0.into()])?;
             Ok(())
         })?;
         let dir = self.dir(&person.uid);
@@ -209,72 +234,105 @@ impl Host {
         self.catalog.verify()
     }
 
-    pub fn add_app_password(&self, person: PersonId, name: &str, hash: &[u8; 32], grant: &Grant) -> Result<i64> {
-        if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
-            return Err(Error::Invalid("an app password's name is 1 to 255 bytes without control characters".into()));
-        }
+    /// What a person of this host proves to be to others of it.
+    pub fn subject(&self, person: PersonId) -> Result<String> {
+        let sql = "SELECT uid FROM person WHERE person = ?1 AND removed IS NULL";
+        let uid = self.catalog.reading(|tx| tx.first(sql, &[person.0.into()], |r| uid(r.blob(0)?)))?;
+        let uid = uid.ok_or_else(|| Error::NoSuchPerson(format!("number {}", person.0)))?;
+        Ok(uid.iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// Another person's tree holds grants for whoever proves to be `guest`.
+    pub(crate) fn note_reach(&self, guest: &str, owner: PersonId) -> Result<()> {
+        let sql = "INSERT INTO reach (guest, owner) VALUES (?1, ?2) ON CONFLICT (guest, owner) DO NOTHING";
+        self.catalog.writing(|tx| tx.execute(sql, &[guest.into(), owner.0.into()]).map(|_| ()))
+    }
+
+    /// People who made this one known to themselves, and so may have granted them something. All it takes is this one
+    /// question, whoever else lives here.
+    pub fn reachable(&self, guest: PersonId) -> Result<Vec<Person>> {
+        let subject = self.subject(guest)?;
+        let sql = "SELECT p.person, p.uid, p.name, p.created FROM reach r JOIN person p ON p.person = r.owner AND p.removed IS NULL
+            WHERE r.guest = ?1 ORDER BY p.name";
+        self.catalog.reading(|tx| tx.all(sql, &[subject.as_str().into()], person_row))
+    }
+
+    /// Answers the credential's number.
+    pub(crate) fn add_credential(&self, person: PersonId, party: PartyId, name: &str, hash: &[u8; 32]) -> Result<i64> {
         let now = self.env.now().0;
-        let scope = grant.scope.to_string();
         self.catalog.writing(|tx| {
-            let newest = "SELECT COALESCE(MAX(id), 0) + 1 FROM app_password WHERE person = ?1";
+            let newest = "SELECT COALESCE(MAX(id), 0) + 1 FROM credential WHERE person = ?1";
             let id = tx.first(newest, &[person.0.into()], |r| r.int(0))?.unwrap_or(1);
-            let sql = "INSERT INTO app_password (person, id, name, hash, scope, writes, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let writes = i64::from(grant.write);
-            tx.execute(sql, &[person.0.into(), id.into(), name.into(), hash[..].into(), scope.as_str().into(), writes.into(), now.into()])?;
+            let sql = "INSERT INTO credential (person, id, party, kind, name, hash, created) VALUES (?1, ?2, ?3, 'app-password', ?4, ?5, ?6)";
+            tx.execute(sql, &[person.0.into(), id.into(), party.0.into(), name.into(), hash[..].into(), now.into()])?;
             Ok(id)
         })
     }
 
-    pub fn app_passwords(&self, person: PersonId) -> Result<Vec<AppPassword>> {
-        let sql = "SELECT id, name, scope, writes, created, used, revoked FROM app_password WHERE person = ?1 ORDER BY id";
+    pub fn credentials(&self, person: PersonId) -> Result<Vec<Credential>> {
+        let sql = "SELECT id, party, name, created, used, revoked FROM credential WHERE person = ?1 ORDER BY id";
         self.catalog.reading(|tx| {
             tx.all(sql, &[person.0.into()], |r| {
-                Ok(AppPassword {
+                Ok(Credential {
                     id: r.int(0)?,
-                    name: r.text(1)?.to_owned(),
-                    grant: Grant { scope: Path::parse(r.text(2)?)?, write: r.int(3)? == 1 },
-                    created: Timestamp(r.int(4)?),
-                    used: r.opt_int(5)?.map(Timestamp),
-                    revoked: r.opt_int(6)?.map(Timestamp),
+                    party: PartyId(r.int(1)?),
+                    name: r.text(2)?.to_owned(),
+                    created: Timestamp(r.int(3)?),
+                    used: r.opt_int(4)?.map(Timestamp),
+                    revoked: r.opt_int(5)?.map(Timestamp),
                 })
             })
         })
     }
 
-    /// Answers whether there was one to revoke.
-    pub fn revoke_app_password(&self, person: PersonId, id: i64) -> Result<bool> {
+    /// Answers whose it was, if there was one to revoke.
+    pub(crate) fn revoke_credential(&self, person: PersonId, id: i64) -> Result<Option<PartyId>> {
         let now = self.env.now().0;
         self.catalog.writing(|tx| {
-            let sql = "UPDATE app_password SET revoked = ?3 WHERE person = ?1 AND id = ?2 AND revoked IS NULL";
-            Ok(tx.execute(sql, &[person.0.into(), id.into(), now.into()])? == 1)
+            let sql = "SELECT party FROM credential WHERE person = ?1 AND id = ?2 AND revoked IS NULL";
+            let party = tx.first(sql, &[person.0.into(), id.into()], |r| r.int(0))?;
+            let sql = "UPDATE credential SET revoked = ?3 WHERE person = ?1 AND id = ?2 AND revoked IS NULL";
+            tx.execute(sql, &[person.0.into(), id.into(), now.into()])?;
+            Ok(party.map(PartyId))
         })
+    }
+
+    /// Ends all credentials of a party.
+    pub(crate) fn revoke_credentials(&self, person: PersonId, party: PartyId) -> Result<()> {
+        let now = self.env.now().0;
+        let sql = "UPDATE credential SET revoked = ?3 WHERE person = ?1 AND party = ?2 AND revoked IS NULL";
+        self.catalog.writing(|tx| tx.execute(sql, &[person.0.into(), party.0.into(), now.into()]).map(|_| ()))
+    }
+
+    pub(crate) fn has_credentials(&self, person: PersonId, party: PartyId) -> Result<bool> {
+        let sql = "SELECT 1 FROM credential WHERE person = ?1 AND party = ?2 AND revoked IS NULL LIMIT 1";
+        self.catalog.reading(|tx| Ok(tx.first(sql, &[person.0.into(), party.0.into()], |_| Ok(()))?.is_some()))
     }
 
     /// Whether a credential that was proven a while ago still holds.
     pub(crate) fn still_holds(&self, person: PersonId, credential: i64) -> Result<bool> {
-        let sql = "SELECT 1 FROM app_password a JOIN person p ON p.person = a.person AND p.removed IS NULL
-            WHERE a.person = ?1 AND a.id = ?2 AND a.revoked IS NULL";
+        let sql = "SELECT 1 FROM credential c JOIN person p ON p.person = c.person AND p.removed IS NULL
+            WHERE c.person = ?1 AND c.id = ?2 AND c.revoked IS NULL";
         self.catalog.reading(|tx| Ok(tx.first(sql, &[person.0.into(), credential.into()], |_| Ok(()))?.is_some()))
     }
 
     /// The party that a secret with this hash proves, and the person's name.
     pub fn party_of(&self, hash: &[u8; 32]) -> Result<Option<(Party, String)>> {
-        let sql = "SELECT a.person, a.id, a.name, a.scope, a.writes, p.name FROM app_password a
-            JOIN person p ON p.person = a.person AND p.removed IS NULL WHERE a.hash = ?1 AND a.revoked IS NULL";
+        let sql = "SELECT c.person, c.id, c.party, c.name, p.name FROM credential c
+            JOIN person p ON p.person = c.person AND p.removed IS NULL WHERE c.hash = ?1 AND c.revoked IS NULL";
         self.catalog.reading(|tx| {
             tx.first(sql, &[hash[..].into()], |r| {
-                let grant = Grant { scope: Path::parse(r.text(3)?)?, write: r.int(4)? == 1 };
-                let party = Party { person: PersonId(r.int(0)?), credential: r.int(1)?, label: r.text(2)?.to_owned(), grant };
-                Ok((party, r.text(5)?.to_owned()))
+                let party = Party { person: PersonId(r.int(0)?), id: PartyId(r.int(2)?), credential: r.int(1)?, label: r.text(3)?.to_owned() };
+                Ok((party, r.text(4)?.to_owned()))
             })
         })
     }
 
-    /// Records when app passwords were last used; kept in memory by `auth` between calls.
+    /// Records when credentials were last used; kept in memory by `auth` between calls.
     pub fn note_uses(&self, uses: &[(PersonId, i64, Timestamp)]) -> Result<()> {
         self.catalog.writing(|tx| {
             for (person, id, at) in uses {
-                let sql = "UPDATE app_password SET used = ?3 WHERE person = ?1 AND id = ?2";
+                let sql = "UPDATE credential SET used = ?3 WHERE person = ?1 AND id = ?2";
                 tx.execute(sql, &[person.0.into(), (*id).into(), at.0.into()])?;
             }
             Ok(())
@@ -288,4 +346,56 @@ fn uid(bytes: &[u8]) -> Result<[u8; 16]> {
 
 fn person_row(r: &dyn Row) -> Result<Person> {
     Ok(Person { id: PersonId(r.int(0)?), uid: uid(r.blob(1)?)?, name: r.text(2)?.to_owned(), created: Timestamp(r.int(3)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::{Clock, Entropy};
+    use crate::ledger;
+
+    struct Fixed;
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            Timestamp(1_000_000_000_000)
+        }
+    }
+    impl Entropy for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(9);
+        }
+    }
+
+    #[test]
+    fn app_passwords_of_before_the_ledger_become_parties() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env { clock: Arc::new(Fixed), entropy: Arc::new(Fixed) };
+        let root = RootKey { key: Key::from_bytes([7; 32]), epoch: 1 };
+        let before: Arc<dyn Catalog> = Arc::new(Sqlite::open(&dir.path().join("holm.db"), &root.catalog_key(), true, &HOST_SCHEMA[..1]).unwrap());
+        let wrapped = root.wrap(&env, &[5; 16], &PersonKey::from_key(Key::from_bytes([6; 32])));
+        before
+            .writing(|tx| {
+                let sql = "INSERT INTO person (person, uid, name, wrapped, epoch, created, made) VALUES (1, ?1, 'ann', ?2, 1, 0, 0)";
+                tx.execute(sql, &[[5; 16][..].into(), wrapped[..].into()])?;
+                for (id, scope, writes) in [(1, "/", 1), (2, "/photos", 0)] {
+                    let sql = "INSERT INTO app_password (person, id, name, hash, scope, writes, created) VALUES (1, ?1, 'phone', ?2, ?3, ?4, 0)";
+                    tx.execute(sql, &[id.into(), [id as u8; 32][..].into(), scope.into(), writes.into()])?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        drop(before);
+        for _ in 0..2 {
+            let host = Host::open(dir.path(), root.clone(), env.clone()).unwrap();
+            let store = host.open_store(PersonId(1)).unwrap();
+            let may = |hash: u8, path: &str| {
+                let (party, _) = host.party_of(&[hash; 32]).unwrap().unwrap();
+                let rights = store.catalog.reading(|tx| ledger::rights(tx, party.person, party.id)).unwrap();
+                let path = crate::name::Path::parse(path).unwrap();
+                crate::Ability::ALL.into_iter().filter(|a| rights.allows(*a, &path, env.now())).count()
+            };
+            assert_eq!((may(1, "/x"), may(2, "/x"), may(2, "/photos/x")), (4, 0, 1));
+            assert_eq!(store.catalog.reading(|tx| ledger::parties(tx, PersonId(1))).unwrap().len(), 2, "once");
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! The words: a [`Party`] is whoever acts, already proven; [`Gate::admit`] gives it an [`Access`], the only handle to
 //! a tree; an [`Entry`] stands at a [`Path`]; a [`Change`] under a [`Precondition`] is committed as one [`Seq`].
-//! Rooms, each knowing only those before it: `store`, `tree` with `journal`, `upkeep`, `host`, `access`.
+//! Rooms, each knowing only those before it: `store`, `tree` with `journal`, `ledger`,
+//! `upkeep`, `host`, `access`.
 
 mod access;
 mod env;
@@ -10,6 +11,7 @@ mod error;
 mod host;
 mod journal;
 mod keys;
+mod ledger;
 mod name;
 mod party;
 mod store;
@@ -18,16 +20,17 @@ mod upkeep;
 #[cfg(test)]
 mod vectors;
 
-pub use access::{Access, Gate, Transfer, Usage};
+pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, Transfer, Usage, Via};
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
-pub use host::{AppPassword, Host, Person};
+pub use host::{Credential, Host, Person};
 pub use journal::{Difference, Differences, Op, Record, Seq};
 pub use keys::{Key, PersonKey, RootKey};
+pub use ledger::{Grant, KnownParty, LedgerEntry, NewGrant, Rights, Scope, Standing, Terms};
 pub use name::{MAX_NAME, Name, Path};
-pub use party::{Ability, Grant, Party, PersonId};
+pub use party::{Abilities, Ability, Party, PartyId, PartyKind, PersonId};
 pub use store::INLINE_MAX;
-pub use store::content::{Content, NewContent, NewPart};
+pub use store::content::{NewContent, NewPart};
 pub use store::upload::ContentWriter;
 pub use tree::change::{Change, Depth, Done, LockRequest, Outcome, Overwrite};
 pub use tree::condition::{List, Precondition, State, Tags, Term};

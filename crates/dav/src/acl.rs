@@ -1,7 +1,7 @@
 //! Access control as RFC 3744 shows it, to be read only: who owns a resource, which privileges exist, which of them the
 //! party has. What a party may do is decided by its grant, in the core; this tells the truth about that.
 
-use holm_core::{Ability, Grant, Path};
+use holm_core::{Abilities, Ability, Access, Path};
 use holm_formats::xml::Writer;
 
 use crate::mount::Mount;
@@ -21,25 +21,39 @@ pub const NAMES: &[&str] = &[
 
 /// Privileges without parts of their own, and what each allows.
 const READ: &[(&str, &str)] = &[("read-acl", "See the access control list"), ("read-current-user-privilege-set", "See one's own privileges")];
-const WRITE: &[(&str, &str)] =
-    &[("write-content", "Change the content"), ("write-properties", "Change properties"), ("bind", "Add members"), ("unbind", "Remove members")];
+const WRITE: &[(&str, &str, Ability)] = &[
+    ("write-content", "Change the content", Ability::Write),
+    ("write-properties", "Change properties", Ability::Write),
+    ("bind", "Add members", Ability::Append),
+    ("unbind", "Remove members", Ability::Delete),
+];
 
 /// What a party may do with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rights {
-    Read,
-    Write,
-    /// With other parties' locks to end: only who may write to the whole tree.
-    All,
+pub struct Rights {
+    here: Abilities,
+    /// It may end other parties' locks: only who may change the whole tree.
+    all: bool,
 }
 
 impl Rights {
-    pub fn of(grant: &Grant, path: &Path) -> Rights {
-        match (grant.allows(Ability::Write, path), grant.scope.is_root()) {
-            (false, _) => Rights::Read,
-            (true, false) => Rights::Write,
-            (true, true) => Rights::All,
-        }
+    const READ: Rights = Rights { here: Abilities::READ, all: false };
+
+    /// Nothing where the party's rights end just now.
+    pub fn of(access: &Access, path: &Path) -> Rights {
+        let may = |ability, path: &Path| access.allows(ability, path).unwrap_or(false);
+        let here = Ability::ALL.into_iter().filter(|a| may(*a, path)).fold(Abilities::default(), Abilities::with);
+        let root = Path::root();
+        Rights { here, all: may(Ability::Write, &root) && may(Ability::Delete, &root) }
+    }
+
+    /// Privileges held, whether they have parts or are one (RFC 3744 §5.4).
+    fn privileges(self) -> impl Iterator<Item = &'static str> {
+        let has = move |ability| self.here.contains(ability);
+        let parts = WRITE.iter().filter(move |(_, _, ability)| has(*ability)).map(|(name, ..)| *name);
+        let change = has(Ability::Append) && has(Ability::Write) && has(Ability::Delete);
+        let read = ["read"].into_iter().chain(READ.iter().map(|p| p.0));
+        read.chain(["write"].into_iter().filter(move |_| change)).chain(parts).chain(["unlock", "all"].into_iter().filter(move |_| self.all))
     }
 }
 
@@ -58,12 +72,13 @@ pub enum Control {
 pub fn write(xml: &mut Writer, name: &str, mount: &Mount, control: Control) -> bool {
     match name {
         "owner" if control == Control::Server => xml.empty("d:owner"),
-        "owner" | "current-user-principal" => href(xml, name, &mount.principal),
+        "owner" => href(xml, name, if control == Control::Principal { &mount.principal } else { &mount.owner }),
+        "current-user-principal" => href(xml, name, &mount.principal),
         "principal-collection-set" => href(xml, name, &mount.principals),
         // There are no groups, and no lists but the one shown.
         "group" | "inherited-acl-set" => xml.empty(&format!("d:{name}")),
         "supported-privilege-set" => supported(xml),
-        "current-user-privilege-set" => current(xml, if let Control::Tree(rights) = control { rights } else { Rights::Read }),
+        "current-user-privilege-set" => current(xml, if let Control::Tree(rights) = control { rights } else { Rights::READ }),
         "acl" => acl(xml, mount, control),
         "acl-restrictions" => xml.open("d:acl-restrictions").empty("d:grant-only").empty("d:no-invert").close("d:acl-restrictions"),
         _ => return false,
@@ -80,13 +95,9 @@ fn privilege<'x>(xml: &'x mut Writer, name: &str) -> &'x mut Writer {
     xml.open("d:privilege").empty(&format!("d:{name}")).close("d:privilege")
 }
 
-/// RFC 3744 §5.4: each privilege held, whether it has parts or is one.
 fn current(xml: &mut Writer, rights: Rights) -> &mut Writer {
     xml.open("d:current-user-privilege-set");
-    let read = ["read"].into_iter().chain(READ.iter().map(|p| p.0));
-    let write = ["write"].into_iter().chain(WRITE.iter().map(|p| p.0)).filter(|_| rights != Rights::Read);
-    let all = ["unlock", "all"].into_iter().filter(|_| rights == Rights::All);
-    for name in read.chain(write).chain(all) {
+    for name in rights.privileges() {
         privilege(xml, name);
     }
     xml.close("d:current-user-privilege-set")
@@ -97,12 +108,12 @@ fn supported(xml: &mut Writer) -> &mut Writer {
     xml.open("d:supported-privilege-set");
     supported_open(xml, "all", "Everything");
     supported_open(xml, "read", "Read content and properties");
-    parts(xml, READ);
+    parts(xml, READ.iter().copied());
     xml.close("d:supported-privilege");
     supported_open(xml, "write", "Change content, properties and members");
-    parts(xml, WRITE);
+    parts(xml, WRITE.iter().map(|(name, description, _)| (*name, *description)));
     xml.close("d:supported-privilege");
-    parts(xml, &[("unlock", "End another's lock")]);
+    parts(xml, [("unlock", "End another's lock")]);
     xml.close("d:supported-privilege").close("d:supported-privilege-set")
 }
 
@@ -111,7 +122,7 @@ fn supported_open<'x>(xml: &'x mut Writer, name: &str, description: &str) -> &'x
     xml.fragment("<d:description xml:lang=\"en\">").text(description).close("d:description")
 }
 
-fn parts(xml: &mut Writer, privileges: &[(&str, &str)]) {
+fn parts<'p>(xml: &mut Writer, privileges: impl IntoIterator<Item = (&'p str, &'p str)>) {
     for (name, description) in privileges {
         supported_open(xml, name, description).close("d:supported-privilege");
     }
@@ -121,7 +132,8 @@ fn parts(xml: &mut Writer, privileges: &[(&str, &str)]) {
 fn acl<'x>(xml: &'x mut Writer, mount: &Mount, control: Control) -> &'x mut Writer {
     xml.open("d:acl").open("d:ace").open("d:principal");
     match control {
-        Control::Tree(_) | Control::Principal => xml.leaf("d:href", &mount.principal),
+        Control::Tree(_) => xml.leaf("d:href", &mount.owner),
+        Control::Principal => xml.leaf("d:href", &mount.principal),
         Control::Server => xml.empty("d:authenticated"),
     };
     privilege(xml.close("d:principal").open("d:grant"), if matches!(control, Control::Tree(_)) { "all" } else { "read" });

@@ -6,16 +6,18 @@ use holm_core::{Entry, Path};
 use holm_http::path;
 use http::HeaderMap;
 
-/// A tree's place, like `/dav/files/ann`, and the person's principal.
+/// A tree's place, like `/dav/files/ann`, and the principal of the person who looks at it.
 #[derive(Clone, Debug)]
 pub struct Mount {
     /// Escaped, without a slash at its end.
     pub prefix: String,
-    /// Whose tree it is. A name of a person needs no escaping.
+    /// Who looks at it. A name of a person needs no escaping.
     pub person: String,
     /// The collection of principals.
     pub principals: String,
     pub principal: String,
+    /// The principal whose tree it is.
+    pub owner: String,
     /// Names of this server beside the one a request names, without ports: a proxy may have changed that one.
     pub hosts: Arc<[String]>,
 }
@@ -27,13 +29,15 @@ pub enum Elsewhere {
 }
 
 impl Mount {
-    /// `files` and `principals` are the collections of trees and of principals, without a slash at their ends.
-    pub fn new(files: &str, principals: &str, person: &str, hosts: Arc<[String]>) -> Mount {
+    /// `files` and `principals` are the collections of trees and of principals, without a slash at their ends; `owner` is
+    /// whose tree it is, and `person` who looks at it.
+    pub fn new(files: &str, principals: &str, owner: &str, person: &str, hosts: Arc<[String]>) -> Mount {
         Mount {
-            prefix: format!("{files}/{person}"),
+            prefix: format!("{files}/{owner}"),
             person: person.to_owned(),
             principals: format!("{principals}/"),
             principal: format!("{principals}/{person}/"),
+            owner: format!("{principals}/{owner}/"),
             hosts,
         }
     }

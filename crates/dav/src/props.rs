@@ -165,7 +165,7 @@ impl One<'_> {
             "sync-token" if folder => xml.leaf("d:sync-token", &crate::methods::sync::token(self.entry)),
             "quota-used-bytes" | "quota-available-bytes" if folder => return self.quota(xml, name),
             _ => {
-                let rights = Rights::of(&self.asked.access.party().grant, self.path);
+                let rights = Rights::of(&self.asked.access, self.path);
                 return acl::write(xml, name, &self.asked.mount, Control::Tree(rights));
             }
         };

@@ -29,6 +29,19 @@ pub async fn each_minute(gate: Arc<Gate>, auth: Arc<Auth>) {
     }
 }
 
+/// Writes down who did what, as far as no commit has taken it along.
+pub async fn each_second(gate: Arc<Gate>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let gate = gate.clone();
+        match tokio::task::spawn_blocking(move || gate.write_logs()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::error!("writing the access log: {e}"),
+            Err(e) => tracing::error!("writing the access log ended early: {e}"),
+        }
+    }
+}
+
 /// Upkeep of everybody's tree, one after the other.
 pub async fn each_day(gate: Arc<Gate>, retention: Retention) {
     tokio::time::sleep(FIRST).await;

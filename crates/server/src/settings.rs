@@ -81,6 +81,9 @@ pub struct Settings {
     /// Days for which what was deleted stays in the trash [default: 30]
     #[arg(long, env = "HOLM_KEEP_TRASH_DAYS", global = true, hide_short_help = true, value_parser = span)]
     pub keep_trash_days: Option<i64>,
+    /// Days for which it stays on record who did what [default: 90]
+    #[arg(long, env = "HOLM_KEEP_RECORD_DAYS", global = true, hide_short_help = true, value_parser = span)]
+    pub keep_record_days: Option<i64>,
     /// What to log: error, warn, info, debug or trace [default: info]
     #[arg(long, env = "HOLM_LOG", global = true, hide_short_help = true)]
     pub log: Option<String>,
@@ -146,6 +149,7 @@ impl Settings {
             keep_daily_days: self.keep_daily_days.or(file.keep_daily_days),
             keep_weekly_days: self.keep_weekly_days.or(file.keep_weekly_days),
             keep_trash_days: self.keep_trash_days.or(file.keep_trash_days),
+            keep_record_days: self.keep_record_days.or(file.keep_record_days),
             log: self.log.or(file.log),
             log_format: self.log_format.or(file.log_format),
         })
@@ -171,7 +175,7 @@ impl Settings {
         self.hosts.clone().or_else(|| self.acme_domains.clone()).or_else(|| (!open).then(Vec::new))
     }
 
-    /// How long versions and trash stay.
+    /// How long versions, trash and records of access stay.
     pub fn retention(&self) -> Fallible<Retention> {
         let usual = Retention::default();
         let kept = Retention {
@@ -179,9 +183,10 @@ impl Settings {
             daily_days: self.keep_daily_days.unwrap_or(usual.daily_days),
             weekly_days: self.keep_weekly_days.unwrap_or(usual.weekly_days),
             trash_days: self.keep_trash_days.unwrap_or(usual.trash_days),
+            record_days: self.keep_record_days.unwrap_or(usual.record_days),
         };
         // The file's numbers do not pass the flags' parser.
-        if [kept.all_hours, kept.daily_days, kept.weekly_days, kept.trash_days].iter().any(|n| !(0..=LONGEST).contains(n)) {
+        if [kept.all_hours, kept.daily_days, kept.weekly_days, kept.trash_days, kept.record_days].iter().any(|n| !(0..=LONGEST).contains(n)) {
             return Err(format!("keep_… settings are whole numbers from 0 to {LONGEST}").into());
         }
         Ok(kept)

@@ -1,7 +1,9 @@
 //! The collections above a tree, and its person's principal: Windows, Finder and file managers walk up through them,
-//! and discovery asks them for the principal. A person sees the way to their own tree and nobody else's.
+//! and discovery asks them for the principal. A person sees the way to their own tree, and to those of
+//! which they were granted a part.
 
 use axum::response::Response;
+use holm_core::Person;
 use holm_dav::Mount;
 use holm_dav::place::{Kind, Place};
 
@@ -18,15 +20,17 @@ pub fn welcome() -> Response {
 }
 
 /// What stands at a path above or beside the trees, with its members.
-pub fn find(names: &[&str], mount: &Mount) -> Option<(Place, Vec<Place>)> {
+/// `others` are the people whose trees this one may reach.
+pub fn find(names: &[&str], mount: &Mount, others: &[Person]) -> Option<(Place, Vec<Place>)> {
     let dav = || Place::new("/dav/", "dav", Kind::AbovePrincipals);
     let files = || Place::new("/dav/files/", "files", Kind::Collection);
-    let tree = || Place::new(&format!("{}/", mount.prefix), &mount.person, Kind::Collection);
+    let tree = |name: &str| Place::new(&format!("/dav/files/{name}/"), name, Kind::Collection);
+    let trees = || [tree(&mount.person)].into_iter().chain(others.iter().map(|p| tree(&p.name))).collect();
     let above = || Place::new("/dav/principals/", "principals", Kind::AbovePrincipals);
     match names {
         [] => Some((Place::new("/", "holm", Kind::AbovePrincipals), vec![dav()])),
         ["dav"] => Some((dav(), vec![files(), above()])),
-        ["dav", "files"] => Some((files(), vec![tree()])),
+        ["dav", "files"] => Some((files(), trees())),
         ["dav", "principals"] => Some((above(), vec![Place::principals(mount)])),
         ["dav", "principals", "users"] => Some((Place::principals(mount), vec![Place::principal(mount)])),
         ["dav", "principals", "users", name] if *name == mount.person => Some((Place::principal(mount), Vec::new())),

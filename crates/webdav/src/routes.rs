@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use holm_auth::{Auth, Verdict};
-use holm_core::{Gate, Party};
+use holm_core::{Access, Gate, Party, Person, Via};
 use holm_dav::{Call, Failure, Mount, place};
 use holm_http::body::Incoming;
 use holm_http::{credentials, path};
@@ -65,12 +65,18 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
         Err(refusal) => return *refusal,
     };
     host_of_http2(&mut head);
-    let mount = Mount::new(FILES, PRINCIPALS, &person, webdav.hosts.clone());
+    let via = Via { protocol: "webdav", address: Some(address) };
+    let others = match others(&webdav, &names, &party, &person) {
+        Ok(others) => others,
+        Err(e) => return Failure::from(e).into_response(),
+    };
     match names.as_slice() {
-        // Whether somebody else lives here is not for this person to know.
-        ["dav", "files", name, ..] if *name == &*person => {
-            let access = match webdav.gate.admit(party) {
+        ["dav", "files", name, ..] if *name == &*person || others.iter().any(|p| p.name == *name) => {
+            let mount = Mount::new(FILES, PRINCIPALS, name, &person, webdav.hosts.clone());
+            let access = match enter(&webdav, name, &others, party, via) {
                 Ok(access) => access,
+                // Whether somebody else lives here is not for this person to know.
+                Err(holm_core::Error::NoSuchPerson(_)) => return nothing(),
                 Err(e) => return Failure::from(e).into_response(),
             };
             let path = match holm_core::Path::from_names(whole.names()[3..].to_vec()) {
@@ -81,13 +87,32 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
             let call = Call { access, mount: Arc::new(mount), path, headers: head.headers, body: Incoming::new(body), random };
             holm_dav::handle(&head.method, call).await
         }
-        names => match parents::find(names, &mount) {
-            Some((place, members)) => {
-                let answer = place::answer(&head.method, &place, &members, &head.headers, &mut Incoming::new(body), &mount).await;
-                answer.unwrap_or_else(Failure::into_response)
-            }
-            None => Failure::new(StatusCode::NOT_FOUND, "nothing is kept here").into_response(),
-        },
+        names => {
+            let mount = Mount::new(FILES, PRINCIPALS, &person, &person, webdav.hosts.clone());
+            let Some((place, members)) = parents::find(names, &mount, &others) else { return nothing() };
+            let answer = place::answer(&head.method, &place, &members, &head.headers, &mut Incoming::new(body), &mount).await;
+            answer.unwrap_or_else(Failure::into_response)
+        }
+    }
+}
+
+fn nothing() -> Response {
+    Failure::new(StatusCode::NOT_FOUND, "nothing is kept here").into_response()
+}
+
+/// Whose trees a person may reach besides their own; asked only where that matters.
+fn others(webdav: &Webdav, names: &[&str], party: &Party, person: &str) -> holm_core::Result<Vec<Person>> {
+    match names {
+        ["dav", "files"] => webdav.gate.host().reachable(party.person),
+        ["dav", "files", name, ..] if *name != person => webdav.gate.host().reachable(party.person),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn enter(webdav: &Webdav, name: &str, others: &[Person], party: Arc<Party>, via: Via) -> holm_core::Result<Access> {
+    match others.iter().find(|p| p.name == name) {
+        Some(owner) => webdav.gate.admit_to(owner.id, party, via),
+        None => webdav.gate.admit(party, via),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::Access;
+use super::log::Act;
 use crate::error::Result;
 use crate::journal::{self, Difference, Differences, Op, Paths, Record, Seq};
 use crate::name::{Name, Path};
@@ -16,6 +17,7 @@ impl Access {
     /// What changed at (with `deep`, anywhere below) a folder after `since`, at most about `limit` places.
     pub fn differences(&self, folder: &Path, since: Seq, deep: bool, limit: usize) -> Result<Differences> {
         self.may(Ability::Read, folder)?;
+        self.note(Act::Look, false, 0, folder)?;
         self.store().catalog.reading(|tx| {
             let top = self.found(tx, folder)?;
             let newest = Head::load(tx, self.person())?.seq;

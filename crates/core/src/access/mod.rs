@@ -1,10 +1,13 @@
-//! The only way to a tree. `Gate::admit` turns a proven party into an `Access`, and every read and write asks the
-//! party's grant before it touches the tree, which is private to this crate.
+//! The only way to a tree. `Gate::admit` turns a proven party into an `Access`, and every read and write asks what the
+//! party was granted before it touches the tree, which is private to this crate; and leaves a record of it.
 
 mod differences;
+mod log;
+mod sharing;
 mod tree;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -13,9 +16,10 @@ use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::{self, Record, Seq};
+use crate::ledger::{self, Rights};
 use crate::name::Path;
-use crate::party::{Ability, Party, PersonId};
-use crate::store::content::{Content, NewContent, Store};
+use crate::party::{Ability, Party, PartyKind, PersonId};
+use crate::store::content::{NewContent, Store, Stored};
 use crate::store::upload::ContentWriter;
 use crate::tree::apply::Head;
 use crate::tree::change::{Change, Done, Request};
@@ -26,7 +30,9 @@ use crate::tree::trash::{self, Trashed};
 use crate::tree::version::{self, Version};
 use crate::upkeep::check::Report;
 use crate::upkeep::{self, Rules, Upkeep};
-use tree::Tree;
+use log::Deed;
+pub use log::{AccessRecord, Act, RecordFilter, Via};
+use tree::{TRUSTED, Tree};
 
 /// Keeps the open trees and lets proven parties in.
 pub struct Gate {
@@ -54,20 +60,59 @@ impl Gate {
         self.failed.subscribe()
     }
 
-    pub fn admit(&self, party: Arc<Party>) -> Result<Access> {
+    fn tree(&self, person: PersonId) -> Result<Arc<Tree>> {
         let mut trees = self.trees.lock().expect("open trees");
-        let tree = match trees.get(&party.person) {
+        let tree = match trees.get(&person) {
             Some(tree) => tree.clone(),
             None => {
-                let store = self.host.open_store(party.person)?;
+                let store = self.host.open_store(person)?;
                 let tree = Arc::new(Tree::start(store, self.env.clone(), self.failed.clone()));
-                trees.insert(party.person, tree.clone());
+                trees.insert(person, tree.clone());
                 tree
             }
         };
-        let since = self.env.now();
-        tree.used(since);
-        Ok(Access { tree, host: self.host.clone(), since, party })
+        tree.used(self.env.now());
+        Ok(tree)
+    }
+
+    /// Lets a party in to the tree of the person whose party it is, with what it was granted there.
+    pub fn admit(&self, party: Arc<Party>, via: Via) -> Result<Access> {
+        let tree = self.tree(party.person)?;
+        self.access(tree, party.clone(), party, via)
+    }
+
+    /// Lets a person's party in to another person's tree, with what that one granted the person. A device that may not do
+    /// everything at home may not do it elsewhere either.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPerson`] also where the other one granted nothing: who lives here is not for strangers to know.
+    pub fn admit_to(&self, owner: PersonId, party: Arc<Party>, via: Via) -> Result<Access> {
+        if owner == party.person {
+            return self.admit(party, via);
+        }
+        let unknown = || Error::NoSuchPerson(format!("number {}", owner.0));
+        let subject = self.host.subject(party.person)?;
+        let tree = self.tree(owner)?;
+        let known = tree.store.catalog.reading(|tx| ledger::by_subject(tx, owner, PartyKind::Person, &subject))?.ok_or_else(unknown)?;
+        let name = self.host.person_name(party.person)?.ok_or_else(unknown)?;
+        // Credentials are numbered by person: another person's must not pass for the owner's own.
+        let guest = Party { person: owner, id: known, credential: -known.0, label: name };
+        let access = self.access(tree, Arc::new(guest), party, via)?;
+        if access.rights()?.is_empty(self.env.now()) { Err(unknown()) } else { Ok(access) }
+    }
+
+    fn access(&self, tree: Arc<Tree>, party: Arc<Party>, proven: Arc<Party>, via: Via) -> Result<Access> {
+        let home = if party.person == proven.person { None } else { Some(self.tree(proven.person)?) };
+        let admitted = Admitted { at: AtomicI64::new(self.env.now().0), rights: Mutex::default(), proven, home };
+        let access = Access { tree, host: self.host.clone(), party, via, admitted: Arc::new(admitted) };
+        access.look_up()?;
+        Ok(access)
+    }
+
+    /// Writes what waits in access logs; blocking.
+    pub fn write_logs(&self) -> Result<()> {
+        let trees: Vec<_> = self.trees.lock().expect("open trees").values().cloned().collect();
+        trees.iter().try_for_each(|tree| tree.write_log())
     }
 
     /// Closes trees that nobody holds and that were last asked for before `since`.
@@ -115,13 +160,40 @@ pub enum Transfer {
 pub struct Access {
     tree: Arc<Tree>,
     host: Arc<Host>,
-    /// When the party was let in.
-    since: Timestamp,
     party: Arc<Party>,
+    via: Via,
+    admitted: Arc<Admitted>,
 }
 
-/// A party that was let in longer ago than this is asked for again before it changes anything (T26).
-const TRUSTED: i64 = Timestamp::SECOND;
+/// A file's content, as a party opened it.
+#[derive(Debug)]
+pub enum Content {
+    Inline(Vec<u8>),
+    Chunked(Cut),
+}
+
+/// Content in chunks, to be read through the access that opened it.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    id: i64,
+    size: u64,
+    path: Arc<Path>,
+}
+
+impl Cut {
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// What the gate saw, and looks at again when it was longer ago than [`TRUSTED`]: all clones of an access share it.
+struct Admitted {
+    at: AtomicI64,
+    rights: Mutex<Arc<Rights>>,
+    /// Whoever proved to be there; and their own tree, where that is another one.
+    proven: Arc<Party>,
+    home: Option<Arc<Tree>>,
+}
 
 /// Bytes owned and allowed; a `quota` of 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,8 +207,54 @@ impl Access {
         &self.party
     }
 
+    /// Asks the ledger anew, and whether the credential still holds.
+    fn look_up(&self) -> Result<Arc<Rights>> {
+        let Admitted { proven, home, .. } = &*self.admitted;
+        let mut rights = self.tree.rights(self.party.id)?;
+        if let Some(home) = home {
+            let most = home.rights(proven.id)?.everywhere(self.tree.env.now());
+            rights = Arc::new(rights.only(most));
+        }
+        *self.admitted.rights.lock().expect("rights") = rights.clone();
+        self.admitted.at.store(self.tree.env.now().0, Ordering::Release);
+        Ok(rights)
+    }
+
+    /// What this party may do now. Revocations count after a second, in the midst of a stream too (T26).
+    fn rights(&self) -> Result<Arc<Rights>> {
+        let age = self.tree.env.now().0.saturating_sub(self.admitted.at.load(Ordering::Acquire));
+        if (0..TRUSTED).contains(&age) {
+            return Ok(self.admitted.rights.lock().expect("rights").clone());
+        }
+        let proven = &self.admitted.proven;
+        if proven.credential != 0 && !self.host.still_holds(proven.person, proven.credential)? {
+            return Err(Error::Forbidden("this credential was revoked meanwhile"));
+        }
+        self.look_up()
+    }
+
+    /// Whether this party may do that there.
+    pub fn allows(&self, ability: Ability, path: &Path) -> Result<bool> {
+        Ok(self.rights()?.allows(ability, path, self.tree.env.now()))
+    }
+
+    /// What may not be is on record too.
     fn may(&self, ability: Ability, path: &Path) -> Result<()> {
-        if self.party.grant.allows(ability, path) { Ok(()) } else { Err(Error::Denied(ability, path.clone())) }
+        if self.allows(ability, path)? {
+            return Ok(());
+        }
+        let act = if ability == Ability::Read { Act::Read } else { Act::Change };
+        self.note(act, true, 0, path)?;
+        Err(Error::Denied(ability, path.clone()))
+    }
+
+    /// Whether something may be seen: because it may be read, or because it is a folder on the way to what may.
+    fn may_see(&self, path: &Path) -> Result<()> {
+        if self.rights()?.leads(path, self.tree.env.now()) { Ok(()) } else { self.may(Ability::Read, path) }
+    }
+
+    fn note(&self, act: Act, refused: bool, entry: i64, path: &Path) -> Result<()> {
+        self.tree.log.note(&Deed { party: &self.party, via: self.via, act, refused, entry, path, at: self.tree.env.now() })
     }
 
     fn store(&self) -> &Store {
@@ -153,43 +271,67 @@ impl Access {
 
     /// What stands at `path`.
     pub fn stat(&self, path: &Path) -> Result<Entry> {
-        self.may(Ability::Read, path)?;
+        self.may_see(path)?;
         self.store().catalog.reading(|tx| self.found(tx, path))
     }
 
     /// A file's entry and content.
     pub fn open(&self, path: &Path) -> Result<(Entry, Content)> {
         self.may(Ability::Read, path)?;
-        self.store().catalog.reading(|tx| {
+        let (entry, content) = self.store().catalog.reading(|tx| {
             let entry = self.found(tx, path)?;
             if entry.is_folder() {
                 return Err(Error::IsFolder(path.clone()));
             }
             let content = self.store().open(tx, entry.content)?;
             Ok((entry, content))
-        })
+        })?;
+        self.note(Act::Read, false, entry.id, path)?;
+        let content = match content {
+            Stored::Inline(bytes) => Content::Inline(bytes),
+            Stored::Chunked { id, size } => Content::Chunked(Cut { id, size, path: Arc::new(path.clone()) }),
+        };
+        Ok((entry, content))
     }
 
     /// Appends bytes `from..to` of cut content to `out`; at most to the end of one chunk, answering how many came.
-    /// `content` must come from an entry this access has opened.
-    pub fn read_some(&self, content: i64, from: u64, to: u64, out: &mut Vec<u8>) -> Result<u64> {
-        self.store().read_some(content, from, to, out)
+    ///
+    /// # Errors
+    /// [`Error::Denied`] and [`Error::Forbidden`] where the right to read was taken back meanwhile.
+    pub fn read_some(&self, content: &Cut, from: u64, to: u64, out: &mut Vec<u8>) -> Result<u64> {
+        self.may(Ability::Read, &content.path)?;
+        self.store().read_some(content.id, from, to, out)
     }
 
     /// [`Access::read_some`] that never waits for a disk; None where it would have to.
-    pub fn read_now(&self, content: i64, from: u64, to: u64, out: &mut Vec<u8>) -> Result<Option<u64>> {
-        self.store().read_now(content, from, to, out)
+    pub fn read_now(&self, content: &Cut, from: u64, to: u64, out: &mut Vec<u8>) -> Result<Option<u64>> {
+        self.may(Ability::Read, &content.path)?;
+        self.store().read_now(content.id, from, to, out)
     }
 
-    /// Up to `limit` members of a folder after `after` (a key), in the order of their keys.
+    /// Up to `limit` members of a folder after `after` (a key), in the order of their keys. Of a folder that may only be
+    /// seen on the way to others, the members that lead on.
     pub fn list(&self, folder: &Path, id: i64, after: &str, limit: usize) -> Result<Vec<Entry>> {
-        self.may(Ability::Read, folder)?;
-        self.store().catalog.reading(|tx| entry::members(tx, self.person(), id, after, limit))
+        self.may_see(folder)?;
+        self.note(Act::Look, false, id, folder)?;
+        if self.allows(Ability::Read, folder)? {
+            return self.store().catalog.reading(|tx| entry::members(tx, self.person(), id, after, limit));
+        }
+        let names = self.rights()?.next_names(folder, self.tree.env.now());
+        self.store().catalog.reading(|tx| {
+            let names = names.iter().filter(|key| key.as_str() > after);
+            let members = names.filter_map(|key| entry::child(tx, self.person(), id, key).transpose());
+            members.take(limit).collect()
+        })
     }
 
-    /// Dead properties: (Clark name, value fragment).
+    /// Dead properties: (Clark name, value fragment); none of a folder that may only be seen.
     pub fn props(&self, path: &Path, id: i64) -> Result<Vec<(String, String)>> {
-        self.may(Ability::Read, path)?;
+        self.may_see(path)?;
+        self.note(Act::Look, false, id, path)?;
+        if !self.allows(Ability::Read, path)? {
+            return Ok(Vec::new());
+        }
         self.store().catalog.reading(|tx| crate::tree::prop::list(tx, self.person(), id))
     }
 
@@ -200,7 +342,7 @@ impl Access {
 
     /// Live locks that cover `path`, each with the path it was taken on.
     pub fn locks(&self, path: &Path) -> Result<Vec<(Lock, Path)>> {
-        self.may(Ability::Read, path)?;
+        self.may_see(path)?;
         let now = self.tree.env.now();
         self.store().catalog.reading(|tx| {
             let chain = entry::chain(tx, self.person(), path)?;
@@ -216,7 +358,7 @@ impl Access {
 
     /// Whether the conditions of a read hold now.
     pub fn check(&self, path: &Path, precondition: &Precondition) -> Result<()> {
-        self.may(Ability::Read, path)?;
+        self.may_see(path)?;
         let now = self.tree.env.now();
         self.store().catalog.reading(|tx| {
             let target = entry::find(tx, self.person(), path)?;
@@ -248,7 +390,7 @@ impl Access {
 
     /// What was removed. The trash knows no scopes, so only a party that may write everywhere sees it.
     pub fn trash(&self) -> Result<Vec<Trashed>> {
-        self.may(Ability::Write, &Path::root())?;
+        self.may(Ability::Delete, &Path::root())?;
         self.store().catalog.reading(|tx| trash::list(tx, self.person()))
     }
 
@@ -258,9 +400,9 @@ impl Access {
         self.store().catalog.reading(|tx| journal::since(tx, self.person(), since, limit))
     }
 
-    /// Whether this party may write at `path`.
-    pub fn may_write(&self, path: &Path) -> Result<()> {
-        self.may(Ability::Write, path)
+    /// Whether this party may put something at `path`, where nothing is.
+    pub fn may_add(&self, path: &Path) -> Result<()> {
+        self.may(Ability::Append, path)
     }
 
     /// Waits for a place among this person's large uploads, or downloads; each holds megabytes of memory until it ends.
@@ -275,7 +417,7 @@ impl Access {
     /// Takes a file's bytes, before they are committed; with their number, where it is known, so that room for them is
     /// set aside.
     pub fn upload(&self, path: &Path, announced: Option<u64>) -> Result<ContentWriter> {
-        self.may(Ability::Write, path)?;
+        self.may(Ability::Append, path)?;
         self.tree.store.upload(announced)
     }
 
@@ -290,22 +432,23 @@ impl Access {
     }
 
     fn submit(&self, change: Change, precondition: Precondition) -> Result<tokio::sync::oneshot::Receiver<Result<Done>>> {
-        for path in change.targets() {
-            self.may(Ability::Write, path)?;
+        for (ability, path) in change.demands() {
+            self.may(ability, path)?;
         }
+        if let Change::Copy { from, .. } = &change {
+            self.note(Act::Read, false, 0, from)?;
+        }
+        let root = Path::root();
         match &change {
-            Change::Copy { from, .. } => self.may(Ability::Read, from)?,
-            Change::Restore { to: None, .. } | Change::Purge { .. } => self.may(Ability::Write, &Path::root())?,
+            Change::Restore { to: None, .. } | Change::Purge { .. } => self.may(Ability::Delete, &root)?,
+            Change::Restore { .. } => self.may(Ability::Read, &root)?,
             Change::Put { content: NewContent::Inline(bytes), .. } if bytes.len() > crate::store::INLINE_MAX => {
                 return Err(Error::Invalid("inline content is at most 64 KiB".into()));
             }
             _ => {}
         }
-        // A clock that went back tells nothing of how long ago that was.
-        let fresh = (0..=TRUSTED).contains(&(self.tree.env.now().0 - self.since.0));
-        if !fresh && self.party.credential != 0 && !self.host.still_holds(self.party.person, self.party.credential)? {
-            return Err(Error::Forbidden("this credential was revoked meanwhile"));
-        }
-        self.tree.submit(self.party.clone(), Request { change, precondition })
+        let replaces = change.replaces().map_or(Ok(true), |(ability, path)| self.allows(ability, path))?;
+        let whole = self.allows(Ability::Write, &root)? && self.allows(Ability::Delete, &root)?;
+        self.tree.submit(self.party.clone(), self.via, Request { change, precondition, fresh: !replaces, whole })
     }
 }

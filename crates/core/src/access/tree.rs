@@ -1,17 +1,20 @@
-//! One open tree: its store and the thread that writes it. All waiting changes go into one transaction, a savepoint
+//! One open tree: its store, what its parties may do, and the thread that writes it. All waiting changes go into one transaction, a savepoint
 //! each, with one sync for all of them: group commit.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use super::log::{Act, Deed, Log, Via};
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::journal::Seq;
-use crate::party::Party;
+use crate::ledger::{self, Rights};
+use crate::party::{Party, PartyId};
 use crate::store::content::{NewContent, Store};
 use crate::store::upload::Staged;
 use crate::tree::apply::{Applier, Batch};
@@ -27,6 +30,7 @@ const BATCH: usize = 256;
 
 struct Job {
     party: Arc<Party>,
+    via: Via,
     /// Taken when it is applied.
     request: Option<Request>,
     /// What its upload left to be undone or kept.
@@ -40,11 +44,24 @@ pub(super) struct Tree {
     pub newest: watch::Sender<Seq>,
     pub uploads: Arc<Semaphore>,
     pub downloads: Arc<Semaphore>,
+    pub log: Arc<Log>,
+    rights: Mutex<Known>,
     /// Taken when the tree closes.
     jobs: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
     used: AtomicI64,
 }
+
+/// What the ledger came to when it was looked at last.
+struct Known {
+    /// The newest entry then; another process may have added to it since.
+    number: i64,
+    at: Timestamp,
+    of: HashMap<PartyId, Arc<Rights>>,
+}
+
+/// How old what is known of the ledger may be: so long at most does a revoked grant hold (T26).
+pub(super) const TRUSTED: i64 = Timestamp::SECOND;
 
 impl Drop for Tree {
     /// Waits for the writer to finish what was accepted and to close its catalog: the process may end next.
@@ -53,6 +70,8 @@ impl Drop for Tree {
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
+        // The last second of the access log; storage that fails has been told of by what it failed.
+        let _ = self.write_log();
     }
 }
 
@@ -60,7 +79,8 @@ impl Tree {
     pub fn start(store: Arc<Store>, env: Env, failed: watch::Sender<bool>) -> Tree {
         let (jobs, queue) = sync_channel(QUEUE);
         let newest = watch::Sender::new(Seq(0));
-        let writer = Writer { store: store.clone(), env: env.clone(), newest: newest.clone(), failed };
+        let log = Arc::new(Log::default());
+        let writer = Writer { store: store.clone(), env: env.clone(), newest: newest.clone(), log: log.clone(), failed };
         let thread = std::thread::Builder::new().name(format!("writer-{}", store.person.0));
         let writer = Some(thread.spawn(move || writer.run(queue)).expect("a thread for the writer"));
         Tree {
@@ -69,6 +89,8 @@ impl Tree {
             newest,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+            log,
+            rights: Mutex::new(Known { number: -1, at: Timestamp(i64::MIN), of: HashMap::new() }),
             jobs: Some(jobs),
             writer,
             used: AtomicI64::new(0),
@@ -84,13 +106,42 @@ impl Tree {
         Timestamp(self.used.load(Ordering::Relaxed))
     }
 
-    pub fn submit(&self, party: Arc<Party>, request: Request) -> Result<oneshot::Receiver<Result<Done>>> {
+    /// What a party may do, as it was at most a second ago.
+    pub fn rights(&self, party: PartyId) -> Result<Arc<Rights>> {
+        let now = self.env.now();
+        let mut known = self.rights.lock().expect("known rights");
+        if !(0..TRUSTED).contains(&now.0.saturating_sub(known.at.0)) {
+            let number = self.store.catalog.reading(|tx| ledger::newest(tx, self.store.person))?;
+            if number != known.number {
+                known.of.clear();
+            }
+            (known.number, known.at) = (number, now);
+        }
+        if let Some(rights) = known.of.get(&party) {
+            return Ok(rights.clone());
+        }
+        let rights = Arc::new(self.store.catalog.reading(|tx| ledger::rights(tx, self.store.person, party))?);
+        known.of.insert(party, rights.clone());
+        Ok(rights)
+    }
+
+    /// What is known of the ledger is looked at again.
+    pub fn forget_rights(&self) {
+        self.rights.lock().expect("known rights").at = Timestamp(i64::MIN);
+    }
+
+    /// Writes what waits in the access log; blocking.
+    pub fn write_log(&self) -> Result<()> {
+        if self.log.is_empty() { Ok(()) } else { self.store.catalog.writing(|tx| self.log.write(tx, self.store.person)) }
+    }
+
+    pub fn submit(&self, party: Arc<Party>, via: Via, request: Request) -> Result<oneshot::Receiver<Result<Done>>> {
         let (reply, answer) = oneshot::channel();
         let staged = match &request.change {
             Change::Put { content: NewContent::Chunked { staged, .. }, .. } => Some(staged.clone()),
             _ => None,
         };
-        self.jobs.as_ref().ok_or(Error::Poisoned)?.try_send(Job { party, request: Some(request), staged, reply }).map_err(|e| match e {
+        self.jobs.as_ref().ok_or(Error::Poisoned)?.try_send(Job { party, via, request: Some(request), staged, reply }).map_err(|e| match e {
             TrySendError::Full(_) => Error::Busy,
             TrySendError::Disconnected(_) => Error::Poisoned,
         })?;
@@ -102,6 +153,7 @@ struct Writer {
     store: Arc<Store>,
     env: Env,
     newest: watch::Sender<Seq>,
+    log: Arc<Log>,
     failed: watch::Sender<bool>,
 }
 
@@ -129,22 +181,32 @@ impl Writer {
             let mut batch = Batch::begin(tx, self.store.person)?;
             let mut answers = Vec::with_capacity(jobs.len());
             for job in &mut jobs {
-                let Request { change, precondition } = job.request.take().expect("each request once");
+                let Request { change, precondition, fresh, whole } = job.request.take().expect("each request once");
                 let before = batch.clone();
+                let path = change.place();
+                let now = self.env.now();
                 let answer = tx.attempt(|| {
                     let mut applier = Applier {
                         tx,
                         store: &self.store,
                         person: self.store.person,
                         party: &job.party,
-                        now: self.env.now(),
+                        now,
                         precondition: &precondition,
+                        fresh,
+                        whole,
                         batch: &mut batch,
                     };
                     applier.apply(change)
                 });
-                if answer.is_err() {
-                    batch = before;
+                match &answer {
+                    Ok(done) => {
+                        let entry = done.entry.as_ref().map_or(batch.journaled, |e| e.id);
+                        let deed = Deed { party: &job.party, via: job.via, act: Act::Change, refused: false, entry, path: &path, at: now };
+                        // A log that is behind is written below, with what waits.
+                        let _ = self.log.note(&deed);
+                    }
+                    Err(_) => batch = before,
                 }
                 match answer {
                     Err(e) if is_engine(&e) => return Err(e),
@@ -153,6 +215,7 @@ impl Writer {
             }
             let newest = batch.head.seq;
             batch.finish(tx, self.store.person)?;
+            self.log.write(tx, self.store.person)?;
             Ok((answers, newest))
         });
         match outcome {

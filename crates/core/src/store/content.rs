@@ -71,7 +71,7 @@ pub struct NewPart {
 
 /// Committed content, ready to be read.
 #[derive(Debug, Clone)]
-pub enum Content {
+pub enum Stored {
     Inline(Vec<u8>),
     Chunked { id: i64, size: u64 },
 }
@@ -120,12 +120,12 @@ impl Store {
     }
 
     /// Reads a committed content's row.
-    pub fn open(&self, tx: &dyn Tx, id: i64) -> Result<Content> {
+    pub fn open(&self, tx: &dyn Tx, id: i64) -> Result<Stored> {
         let sql = "SELECT size, bytes FROM content WHERE person = ?1 AND id = ?2";
         tx.first(sql, &[self.person.0.into(), id.into()], |row| {
             Ok(match row.opt_blob(1)? {
-                Some(bytes) => Content::Inline(bytes.to_vec()),
-                None => Content::Chunked { id, size: row.int(0)? as u64 },
+                Some(bytes) => Stored::Inline(bytes.to_vec()),
+                None => Stored::Chunked { id, size: row.int(0)? as u64 },
             })
         })?
         .ok_or_else(|| Error::Corrupt(format!("content {id} is not in the catalog")))

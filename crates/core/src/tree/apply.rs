@@ -12,7 +12,7 @@ use crate::env::Timestamp;
 use crate::error::{Error, Result};
 use crate::journal::{Op, Record, Seq};
 use crate::name::{Name, Path};
-use crate::party::{Party, PersonId};
+use crate::party::{Ability, Party, PersonId};
 use crate::store::catalog::{Row, Tx};
 use crate::store::content::{NewContent, NewPart, Store};
 
@@ -50,12 +50,14 @@ pub struct Batch {
     pub head: Head,
     loaded: Head,
     touched: BTreeMap<i64, Seq>,
+    /// The entry that the last journal record tells of.
+    pub journaled: i64,
 }
 
 impl Batch {
     pub fn begin(tx: &dyn Tx, person: PersonId) -> Result<Batch> {
         let head = Head::load(tx, person)?;
-        Ok(Batch { loaded: head.clone(), head, touched: BTreeMap::new() })
+        Ok(Batch { loaded: head.clone(), head, touched: BTreeMap::new(), journaled: 0 })
     }
 
     fn next_id(&mut self) -> i64 {
@@ -110,6 +112,10 @@ pub struct Applier<'a> {
     pub party: &'a Party,
     pub now: Timestamp,
     pub precondition: &'a Precondition,
+    /// Nothing may stand where this change puts something: its party may only add.
+    pub fresh: bool,
+    /// The party may change the whole tree, and so end others' locks.
+    pub whole: bool,
     pub batch: &'a mut Batch,
 }
 
@@ -136,6 +142,11 @@ impl Applier<'_> {
         }
     }
 
+    /// A party that may only add does not change what is there.
+    pub(super) fn only_add(&self, path: &Path, there: Option<&Entry>) -> Result<()> {
+        if self.fresh && there.is_some() { Err(Error::Denied(Ability::Write, path.clone())) } else { Ok(()) }
+    }
+
     pub(super) fn chain_to(&self, path: &Path) -> Result<Chain> {
         Ok(Chain { entries: entry::chain(self.tx, self.person, path)?, wanted: path.names().len() })
     }
@@ -144,6 +155,7 @@ impl Applier<'_> {
     pub(super) fn journal(&mut self, op: Op, entry: i64, parent: i64, key: &str, from: Option<(i64, &str)>) -> Result<Seq> {
         self.batch.head.seq = Seq(self.batch.head.seq.0 + 1);
         let seq = self.batch.head.seq;
+        self.batch.journaled = entry;
         Record::insert(
             self.tx,
             self.person,
@@ -194,6 +206,7 @@ impl Applier<'_> {
     pub(super) fn put(&mut self, path: Path, content: NewContent, media_type: Option<String>, modified: Option<Timestamp>) -> Result<Done> {
         let chain = self.chain_to(&path)?;
         let target = chain.target().cloned();
+        self.only_add(&path, target.as_ref())?;
         if target.as_ref().is_some_and(Entry::is_folder) {
             return Err(Error::IsFolder(path));
         }

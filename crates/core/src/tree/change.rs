@@ -7,6 +7,7 @@ use super::prop::PropChange;
 use crate::env::Timestamp;
 use crate::journal::Seq;
 use crate::name::Path;
+use crate::party::Ability;
 use crate::store::content::NewContent;
 
 /// What to do where something stands already.
@@ -102,21 +103,33 @@ pub enum Change {
 }
 
 impl Change {
-    /// The places this change writes to, for the grant to be asked about.
-    pub fn targets(&self) -> Vec<&Path> {
+    /// What a party must be allowed to do, and where. Where it may only [`Ability::Append`] and not write, nothing may
+    /// stand in the place: [`Request::fresh`].
+    pub fn demands(&self) -> Vec<(Ability, &Path)> {
         match self {
-            Change::Put { path, .. }
-            | Change::MakeFolder { path, .. }
-            | Change::Remove { path }
-            | Change::Patch { path, .. }
-            | Change::Lock { path, .. }
-            | Change::Refresh { path, .. }
-            | Change::Unlock { path, .. }
-            | Change::Revert { path, .. } => vec![path],
-            Change::Move { from, to, .. } => vec![from, to],
-            Change::Copy { to, .. } => vec![to],
-            Change::Restore { to, .. } => to.iter().collect(),
+            Change::Put { path, .. } | Change::MakeFolder { path, .. } | Change::Lock { path, .. } => vec![(Ability::Append, path)],
+            Change::Patch { path, .. } | Change::Refresh { path, .. } | Change::Unlock { path, .. } | Change::Revert { path, .. } => {
+                vec![(Ability::Write, path)]
+            }
+            Change::Remove { path } => vec![(Ability::Delete, path)],
+            Change::Move { from, to, .. } => vec![(Ability::Read, from), (Ability::Delete, from), (Ability::Append, to)],
+            Change::Copy { from, to, .. } => vec![(Ability::Read, from), (Ability::Append, to)],
+            Change::Restore { to, .. } => to.iter().map(|to| (Ability::Append, to)).collect(),
             Change::Purge { .. } => vec![],
+        }
+    }
+
+    /// Where it happens: of a transfer, where it goes to.
+    pub fn place(&self) -> Path {
+        self.demands().last().map(|(_, path)| (*path).clone()).unwrap_or_default()
+    }
+
+    /// Whether it may put something over what is there, or take that away.
+    pub fn replaces(&self) -> Option<(Ability, &Path)> {
+        match self {
+            Change::Put { path, .. } | Change::Lock { path, .. } => Some((Ability::Write, path)),
+            Change::Move { to, .. } | Change::Copy { to, .. } => Some((Ability::Delete, to)),
+            _ => None,
         }
     }
 }
@@ -126,6 +139,10 @@ impl Change {
 pub struct Request {
     pub change: Change,
     pub precondition: Precondition,
+    /// Nothing may stand where the change puts something.
+    pub fresh: bool,
+    /// The party may change the whole tree.
+    pub whole: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

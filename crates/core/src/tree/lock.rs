@@ -135,6 +135,7 @@ impl Applier<'_> {
     pub(super) fn lock(&mut self, path: Path, request: LockRequest) -> Result<Done> {
         let mut chain = self.chain_to(&path)?;
         let target = chain.target().cloned();
+        self.only_add(&path, target.as_ref())?;
         self.precondition.check(self.tx, self.person, self.now, &path, target.as_ref())?;
         drop_expired(self.tx, self.person, self.now)?;
         let mut outcome = Outcome::Replaced;
@@ -219,7 +220,7 @@ impl Applier<'_> {
     pub(super) fn unlock(&mut self, path: Path, token: &str) -> Result<Done> {
         let (entry, lock) = self.held(&path, token)?;
         let lock = lock.ok_or_else(|| Error::NoSuchLock(path.clone()))?;
-        if lock.credential != self.party.credential && !self.party.grant.scope.is_root() {
+        if lock.credential != self.party.credential && !self.whole {
             return Err(Error::Forbidden("only whoever took a lock, or the owner of the whole tree, may end it"));
         }
         self.tx.execute("DELETE FROM lock WHERE person = ?1 AND token = ?2", &[self.person.0.into(), token.into()])?;

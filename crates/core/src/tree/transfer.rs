@@ -28,6 +28,7 @@ impl Applier<'_> {
             return Err(Error::Forbidden("source and destination must not contain each other"));
         }
         let folder = target.parent(to)?.clone();
+        self.only_add(to, target.target())?;
         if target.target().is_some() && overwrite == Overwrite::No {
             return Err(Error::ConditionFailed(to.clone()));
         }

@@ -35,11 +35,13 @@ pub struct Retention {
     pub weekly_days: i64,
     /// Days in the trash.
     pub trash_days: i64,
+    /// Days in the access log.
+    pub record_days: i64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Retention { all_hours: 24, daily_days: 30, weekly_days: 365, trash_days: 30 }
+        Retention { all_hours: 24, daily_days: 30, weekly_days: 365, trash_days: 30, record_days: 90 }
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use super::{affected, audit};
 use crate::error::{Error, Result};
+use crate::ledger;
 use crate::name::Name;
 use crate::store::catalog::Tx;
 use crate::store::content::{Store, bytes32};
@@ -73,6 +74,7 @@ fn look(tx: &dyn Tx, store: &Store, deep: bool, report: &mut Report) -> Result<(
     let versions = versions(tx, store, &contents, &entries, report)?;
     trash(tx, store, &entries, report)?;
     audit::journal(tx, store.person, &head, &entries.places, report)?;
+    ledger::verify(tx, store.person, &mut |text| report.problem(text))?;
     let sql = "SELECT COALESCE(SUM(OCTET_LENGTH(value)), 0) FROM prop WHERE person = ?1";
     let props = tx.first(sql, &[store.person.0.into()], |row| row.int(0))?.unwrap_or(0) as u64;
     let used = entries.bytes + versions + props;
@@ -394,7 +396,7 @@ mod tests {
         let host = Arc::new(Host::open(dir, RootKey { key: Key::from_bytes([7; 32]), epoch: 1 }, env.clone()).unwrap());
         let person = host.add_person("ann", None, 0).unwrap().id;
         let gate = Gate::new(host.clone(), env);
-        let access = gate.admit(Party::operator(person).into()).unwrap();
+        let access = gate.admit(Party::operator(person).into(), crate::Via::HERE).unwrap();
         let path = |p: &str| Path::parse(p).unwrap();
         change(&access, Change::MakeFolder { path: path("/a"), props: vec![] });
         put(&access, "/a/f", 1, 10);
@@ -403,6 +405,7 @@ mod tests {
         put(&access, "/gone", 4, 10);
         change(&access, Change::Remove { path: path("/gone") });
         change(&access, Change::Move { from: path("/a"), to: path("/b"), overwrite: Overwrite::No });
+        access.connect(crate::PartyKind::Device, "phone", crate::Scope::everything(), crate::Abilities::READ, &[1; 32]).unwrap();
         let store = gate.host().open_store(person).unwrap();
         assert_eq!(run(&store, true).unwrap().problems, Vec::<String>::new());
         store
@@ -426,6 +429,12 @@ mod tests {
         let store = small_tree(dir.path());
         for (sql, told) in [
             ("UPDATE head SET used = used + 1", "quota"),
+            ("UPDATE ledger SET body = REPLACE(body, 'read', 'read,write') WHERE number = 2", "not what was written"),
+            ("UPDATE ledger SET at = at + 1 WHERE number = 1", "not what was written"),
+            ("DELETE FROM ledger WHERE number = 1", "lacks number 1"),
+            ("DELETE FROM ledger WHERE number = 2", "the grants are not those"),
+            ("UPDATE granted SET abilities = 'read,write'", "the grants are not those"),
+            ("UPDATE party SET kind = 'everyone'", "the parties are not those"),
             ("UPDATE head SET seq = seq - 1", "journal ends"),
             ("UPDATE head SET next_id = 17", "newer than"),
             ("DELETE FROM journal WHERE seq = 2", "journal goes"),

@@ -16,7 +16,7 @@ mod thin;
 
 use crate::env::{Env, Timestamp};
 use crate::error::Result;
-use crate::party::{Grant, Party};
+use crate::party::{Party, PartyId};
 use crate::store::content::Store;
 use crate::tree::version::Retention;
 
@@ -63,11 +63,12 @@ pub struct Upkeep {
 /// One round, in the order in which each step makes the next one's work.
 pub fn run(store: &Store, env: &Env, rules: &Rules) -> Result<Upkeep> {
     let now = pace::advance(store, env, rules)?;
-    let party = Party { person: store.person, credential: 0, label: "retention".into(), grant: Grant::full() };
+    let party = Party { person: store.person, id: PartyId::OWNER, credential: 0, label: "retention".into() };
     let purged = thin::trash(store, env, &party, now.plus(-rules.retention.trash_millis()))?;
     thin::condemned(store, env, &party)?;
     let versions = thin::versions(store, now, &rules.retention)?;
     thin::locks(store, env)?;
+    thin::records(store, now, &rules.retention)?;
     let contents = sweep::contents(store)?;
     let (chunks_marked, chunks_deleted) = sweep::chunks(store, now, rules.grace)?;
     let behind = (env.now().0 - now.0).max(0);

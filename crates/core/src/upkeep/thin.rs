@@ -1,4 +1,5 @@
-//! Lets go what the retention policy no longer keeps: earlier versions, old trash, expired locks.
+//! Lets go what the retention policy no longer keeps: earlier versions, old trash, expired locks, old
+//! records of access.
 
 use std::ops::ControlFlow;
 
@@ -24,7 +25,8 @@ fn applying<T>(store: &Store, env: &Env, party: &Party, mut work: impl FnMut(&mu
     store.catalog.writing(|tx| {
         let mut batch = Batch::begin(tx, store.person)?;
         let now = env.now();
-        let out = work(&mut Applier { tx, store, person: store.person, party, now, precondition: &precondition, batch: &mut batch })?;
+        let out =
+            work(&mut Applier { tx, store, person: store.person, party, now, precondition: &precondition, fresh: false, whole: true, batch: &mut batch })?;
         batch.finish(tx, store.person)?;
         Ok(out)
     })
@@ -126,4 +128,23 @@ pub(super) fn locks(store: &Store, env: &Env) -> Result<()> {
         return Ok(());
     }
     store.catalog.writing(|tx| lock::drop_expired(tx, store.person, env.now()))
+}
+
+/// Forgets what parties did long ago.
+pub(super) fn records(store: &Store, now: Timestamp, retention: &Retention) -> Result<()> {
+    let until = now.plus(-retention.record_days.saturating_mul(Timestamp::DAY));
+    let old = "SELECT id FROM access_record WHERE person = ?1 AND last < ?2 LIMIT ?3";
+    loop {
+        let key = [store.person.0.into(), until.0.into(), (SLICE as i64).into()];
+        let gone = store.catalog.writing(|tx| {
+            let ids = tx.all(old, &key, |row| row.int(0))?;
+            for id in &ids {
+                tx.execute("DELETE FROM access_record WHERE person = ?1 AND id = ?2", &[store.person.0.into(), (*id).into()])?;
+            }
+            Ok(ids.len())
+        })?;
+        if gone < SLICE {
+            return Ok(());
+        }
+    }
 }

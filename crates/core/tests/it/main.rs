@@ -1,5 +1,6 @@
 //! The core, through its gate.
 
+mod grants;
 mod model;
 mod store;
 mod upkeep;

@@ -248,10 +248,10 @@ fn any_op(dice: &Dice, model: &Model) -> Op {
 fn read(access: &Access, content: Content) -> Vec<u8> {
     match content {
         Content::Inline(bytes) => bytes,
-        Content::Chunked { id, size } => {
+        Content::Chunked(cut) => {
             let mut out = Vec::new();
-            while (out.len() as u64) < size {
-                access.read_some(id, out.len() as u64, size, &mut out).unwrap();
+            while (out.len() as u64) < cut.size() {
+                access.read_some(&cut, out.len() as u64, cut.size(), &mut out).unwrap();
             }
             out
         }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use holm_core::{Access, Change, Clock, Content, Entropy, Env, Error, Gate, Host, Key, Party, Path, PersonId, Precondition, RootKey, Rules, Timestamp, Upkeep};
+use holm_core::{
+    Access, Change, Clock, Content, Entropy, Env, Error, Gate, Host, Key, Party, Path, PersonId, Precondition, RootKey, Rules, Timestamp, Upkeep, Via,
+};
 
 pub fn noise(seed: u64, size: usize) -> Vec<u8> {
     let dice = Dice::new(seed);
@@ -82,11 +84,20 @@ impl World {
 
     /// Lets time pass, in hours.
     pub fn wait(&self, hours: i64) {
-        self.clock.0.fetch_add(hours * Timestamp::HOUR, Ordering::SeqCst);
+        self.pass(hours * Timestamp::HOUR);
+    }
+
+    /// The same, in milliseconds.
+    pub fn pass(&self, millis: i64) {
+        self.clock.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.env.now()
     }
 
     pub fn access(&self) -> Access {
-        self.gate.admit(Party::operator(self.person).into()).unwrap()
+        self.gate.admit(Party::operator(self.person).into(), Via::HERE).unwrap()
     }
 
     pub fn put(&self, name: &str, bytes: &[u8]) {
@@ -96,13 +107,13 @@ impl World {
     pub fn get(&self, name: &str) -> Result<Vec<u8>, Error> {
         let access = self.access();
         let (_, content) = access.open(&Path::parse(name)?)?;
-        let (id, size) = match content {
+        let cut = match content {
             Content::Inline(bytes) => return Ok(bytes),
-            Content::Chunked { id, size } => (id, size),
+            Content::Chunked(cut) => cut,
         };
         let mut out = Vec::new();
-        while (out.len() as u64) < size {
-            access.read_some(id, out.len() as u64, size, &mut out)?;
+        while (out.len() as u64) < cut.size() {
+            access.read_some(&cut, out.len() as u64, cut.size(), &mut out)?;
         }
         Ok(out)
     }

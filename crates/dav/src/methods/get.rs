@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use holm_core::{Access, Content, Entry, Error, Transfer};
+use holm_core::{Access, Content, Cut, Entry, Error, Transfer};
 use holm_formats::date;
 use holm_http::conditions;
 use holm_http::range::Range;
@@ -59,7 +59,7 @@ pub async fn get(call: Call, head_only: bool) -> Answer {
     }
     let body = match content {
         Content::Inline(bytes) => Body::from(Bytes::from(bytes).slice(from as usize..to as usize)),
-        Content::Chunked { id, .. } => cut_body(call.access.clone(), id, from, to).await?,
+        Content::Chunked(cut) => cut_body(call.access.clone(), cut, from, to).await?,
     };
     head.body(body).map_err(internal)
 }
@@ -81,14 +81,14 @@ fn wanted(call: &Call, entry: &Entry, head_only: bool) -> Range {
     if fresh { Range::parse(call.header("range"), entry.size) } else { Range::Whole }
 }
 
-async fn cut_body(access: Access, content: i64, from: u64, to: u64) -> Result<Body, Failure> {
+async fn cut_body(access: Access, content: Cut, from: u64, to: u64) -> Result<Body, Failure> {
     if to - from <= SHORT
-        && let Some(bytes) = short(&access, content, from, to)?
+        && let Some(bytes) = short(&access, &content, from, to)?
     {
         return Ok(Body::from(bytes));
     }
     let place = place(&access, Transfer::Down).await?;
-    let first = next_block(&access, content, from, to).await.map_err(lost)??;
+    let first = next_block(&access, &content, from, to).await.map_err(lost)??;
     if to - from <= BLOCK {
         return Ok(Body::from(first.0));
     }
@@ -98,7 +98,7 @@ async fn cut_body(access: Access, content: i64, from: u64, to: u64) -> Result<Bo
 }
 
 /// A short stretch, if all of it is in memory: that costs less than a hop to another thread and back.
-fn short(access: &Access, content: i64, from: u64, to: u64) -> Result<Option<Vec<u8>>, Error> {
+fn short(access: &Access, content: &Cut, from: u64, to: u64) -> Result<Option<Vec<u8>>, Error> {
     let mut out = Vec::with_capacity((to - from) as usize + 128 * 1024);
     let mut at = from;
     while at < to {
@@ -111,21 +111,21 @@ fn short(access: &Access, content: i64, from: u64, to: u64) -> Result<Option<Vec
 }
 
 /// Bytes `from..to` of cut content, block by block. Nothing is read before it is asked for.
-pub fn blocks(access: Access, content: i64, from: u64, to: u64) -> impl Stream<Item = std::io::Result<Bytes>> {
+pub fn blocks(access: Access, content: Cut, from: u64, to: u64) -> impl Stream<Item = std::io::Result<Bytes>> {
     stream::unfold((None, from), move |(ready, at): (Option<Read>, u64)| {
-        let access = access.clone();
+        let (access, content) = (access.clone(), content.clone());
         async move {
             if ready.is_none() && at >= to {
                 return None;
             }
-            let read = ready.unwrap_or_else(|| next_block(&access, content, at, to));
+            let read = ready.unwrap_or_else(|| next_block(&access, &content, at, to));
             match read.await.map_err(std::io::Error::other) {
                 Ok(Ok((bytes, at))) => {
-                    let next = (at < to).then(|| next_block(&access, content, at, to));
+                    let next = (at < to).then(|| next_block(&access, &content, at, to));
                     Some((Ok(Bytes::from(bytes)), (next, at)))
                 }
                 Ok(Err(e)) => {
-                    tracing::error!("reading content {content}: {e}");
+                    tracing::error!("reading {content:?}: {e}");
                     Some((Err(std::io::Error::other("reading failed")), (None, to)))
                 }
                 Err(e) => Some((Err(e), (None, to))),
@@ -140,15 +140,15 @@ fn lost(_: tokio::task::JoinError) -> Failure {
 
 type Read = JoinHandle<Result<(Vec<u8>, u64), Error>>;
 
-fn next_block(access: &Access, content: i64, from: u64, to: u64) -> Read {
-    let access = access.clone();
+fn next_block(access: &Access, content: &Cut, from: u64, to: u64) -> Read {
+    let (access, content) = (access.clone(), content.clone());
     spawn_blocking(move || {
         let stop = to.min(from + BLOCK);
         // Room for the seals that come with the bytes.
         let mut out = Vec::with_capacity((stop - from) as usize + 128 * 1024);
         let mut at = from;
         while at < stop {
-            at += access.read_some(content, at, stop, &mut out)?;
+            at += access.read_some(&content, at, stop, &mut out)?;
         }
         Ok((out, at))
     })

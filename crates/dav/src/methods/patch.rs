@@ -63,11 +63,11 @@ async fn copy(access: &Access, content: &Content, from: u64, to: u64, upload: &m
     while at < to {
         let bytes = match content {
             Content::Inline(bytes) => bytes[at as usize..to as usize].to_vec(),
-            Content::Chunked { id, .. } => {
-                let (access, id) = (access.clone(), *id);
+            Content::Chunked(cut) => {
+                let (access, cut) = (access.clone(), cut.clone());
                 let read = tokio::task::spawn_blocking(move || {
                     let mut out = Vec::new();
-                    access.read_some(id, at, to.min(at + BLOCK), &mut out).map(|_| out)
+                    access.read_some(&cut, at, to.min(at + BLOCK), &mut out).map(|_| out)
                 });
                 read.await.map_err(|_| Failure::from(Error::Poisoned))??
             }

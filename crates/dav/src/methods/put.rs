@@ -34,7 +34,7 @@ fn early(call: &Call, precondition: &holm_core::Precondition) -> Result<(), Fail
     if call.path.is_root() {
         return Err(Failure::not_allowed());
     }
-    call.access.may_write(&call.path)?;
+    call.access.may_add(&call.path)?;
     if call.header("expect").is_none() && call.header("content-length").is_some_and(|l| l.len() < 6) {
         return Ok(());
     }

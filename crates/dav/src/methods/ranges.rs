@@ -43,12 +43,12 @@ impl Parts {
     pub fn body(self, access: Access, content: Content, place: OwnedSemaphorePermit) -> Body {
         let inline = match &content {
             Content::Inline(bytes) => Bytes::from(bytes.clone()),
-            Content::Chunked { .. } => Bytes::new(),
+            Content::Chunked(_) => Bytes::new(),
         };
         let parts = stream::iter(self.parts).flat_map(move |(head, from, to)| {
             let data: Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>> = match &content {
                 Content::Inline(_) => Box::pin(stream::iter([Ok(inline.slice(from as usize..to as usize))])),
-                Content::Chunked { id, .. } => Box::pin(blocks(access.clone(), *id, from, to)),
+                Content::Chunked(cut) => Box::pin(blocks(access.clone(), cut.clone(), from, to)),
             };
             stream::iter([Ok(Bytes::from(head))]).chain(data)
         });

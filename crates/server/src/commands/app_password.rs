@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use holm_auth::Secret;
-use holm_core::{Grant, Party, Path};
+use holm_core::{Abilities, PartyKind, Path, Scope};
 use serde_json::json;
 
 use super::Opened;
@@ -40,17 +40,16 @@ pub enum AppPassword {
 
 impl AppPassword {
     pub fn run(self, opened: &Opened) -> Fallible<()> {
-        let host = &opened.host;
         match self {
             AppPassword::Add { person, name, path, read_only, quiet } => {
-                let who = host.person(&person)?;
-                let grant = Grant { scope: Path::parse(&path)?, write: !read_only };
-                let access = opened.gate().admit(Party::operator(who.id).into())?;
-                if !access.stat(&grant.scope).is_ok_and(|e| e.is_folder()) {
-                    eprintln!("holm: there is no folder {} yet; this password works once it is there", grant.scope);
+                let access = opened.access(&person)?;
+                let path = Path::parse(&path)?;
+                if !access.stat(&path).is_ok_and(|e| e.is_folder()) {
+                    eprintln!("holm: there is no folder {path} yet; this password works once it is there");
                 }
                 let secret = Secret::random(&opened.env);
-                let id = host.add_app_password(who.id, &name, &Secret::hash(secret.reveal()), &grant)?;
+                let abilities = if read_only { Abilities::READ } else { Abilities::CHANGE };
+                let id = access.connect(PartyKind::Device, &name, Scope::Path(path), abilities, &Secret::hash(secret.reveal()))?;
                 if quiet {
                     println!("{}", secret.reveal());
                 } else {
@@ -59,20 +58,20 @@ impl AppPassword {
                 }
             }
             AppPassword::List { person } => {
-                for p in host.app_passwords(host.person(&person)?.id)? {
-                    let state = if p.revoked.is_some() { "revoked" } else { "active" };
-                    let rights = if p.grant.write { "read and write" } else { "read" };
-                    let text = format!("{}\t{}\t{state}\t{rights} {}", p.id, p.name, p.grant.scope);
-                    let (used, revoked) = (p.used.map(|t| t.0), p.revoked.map(|t| t.0));
+                let access = opened.access(&person)?;
+                for c in opened.host.credentials(opened.host.person(&person)?.id)? {
+                    let state = if c.revoked.is_some() { "revoked" } else { "active" };
+                    let grants = access.grants(Some(c.party))?;
+                    let may: Vec<_> = grants.iter().map(|g| format!("{} {}", g.what.abilities, g.what.scope)).collect();
+                    let (used, revoked) = (c.used.map(|t| t.0), c.revoked.map(|t| t.0));
                     opened.say(
-                        text,
-                        json!({ "id": p.id, "name": p.name, "path": p.grant.scope.to_string(), "write": p.grant.write,
-                                "created": p.created.0, "used": used, "revoked": revoked }),
+                        format!("{}\t{}\t{state}\t{}", c.id, c.name, may.join("; ")),
+                        json!({ "id": c.id, "party": c.party.0, "name": c.name, "may": may, "created": c.created.0, "used": used, "revoked": revoked }),
                     );
                 }
             }
             AppPassword::Revoke { person, id } => {
-                if !host.revoke_app_password(host.person(&person)?.id, id)? {
+                if !opened.access(&person)?.disconnect(id)? {
                     return Err(format!("{person} has no active app password {id}; see holm app-password list {person}").into());
                 }
                 opened.say(format!("App password {id} of {person} works no more, within a second."), json!({ "person": person, "revoked": id }));

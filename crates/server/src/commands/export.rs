@@ -164,11 +164,11 @@ impl Walk<'_> {
                 file.write_all(&bytes)?;
                 self.bar.inc(bytes.len() as u64);
             }
-            Content::Chunked { id, size } => {
+            Content::Chunked(cut) => {
                 let (mut at, mut block) = (0, Vec::new());
-                while at < size {
+                while at < cut.size() {
                     block.clear();
-                    at += self.access.read_some(id, at, size, &mut block)?;
+                    at += self.access.read_some(&cut, at, cut.size(), &mut block)?;
                     file.write_all(&block)?;
                     self.bar.inc(block.len() as u64);
                 }

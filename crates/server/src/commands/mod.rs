@@ -4,6 +4,9 @@ mod app_password;
 mod check;
 mod export;
 mod gc;
+mod grant;
+mod log;
+mod party;
 mod person;
 mod read;
 mod serve;
@@ -15,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use holm_core::{Access, Env, Gate, Host, Party, Person};
+use holm_core::{Access, Env, Gate, Host, Party, Person, Via};
 
 use crate::settings::{Fallible, Settings};
 use crate::{host_env, root_key};
@@ -30,6 +33,14 @@ pub enum Command {
     /// Passwords for apps and devices
     #[command(subcommand)]
     AppPassword(app_password::AppPassword),
+    /// Who a person has to do with: other people, firms, devices, apps
+    #[command(subcommand)]
+    Party(party::PartyVerb),
+    /// What parties may do: grant it, list it, take it back
+    #[command(subcommand)]
+    Grant(grant::GrantVerb),
+    /// Who read or changed what, and through what
+    Log(log::Log),
     /// What was deleted: list it, bring it back, or empty it
     #[command(subcommand)]
     Trash(trash::Trash),
@@ -55,6 +66,9 @@ pub fn run(command: Command, settings: Settings) -> Fallible<()> {
         Command::Serve => serve::run(settings, opened),
         Command::Person(verb) => verb.run(&opened),
         Command::AppPassword(verb) => verb.run(&opened),
+        Command::Party(verb) => verb.run(&opened),
+        Command::Grant(verb) => verb.run(&opened),
+        Command::Log(log) => log.run(&opened),
         Command::Trash(verb) => verb.run(&opened),
         Command::Versions(verb) => verb.run(&opened),
         Command::Check(check) => check.run(&opened),
@@ -111,7 +125,7 @@ impl Opened {
 
     /// The tree of the person of this name, as the operator.
     pub fn access(&self, name: &str) -> Fallible<Access> {
-        Ok(self.gate().admit(Party::operator(self.host.person(name)?.id).into())?)
+        Ok(self.gate().admit(Party::operator(self.host.person(name)?.id).into(), Via::HERE)?)
     }
 
     /// The people named, or everybody.

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use holm_auth::password;
-use holm_core::Party;
+use holm_core::{Party, Via};
 use serde_json::json;
 
 use super::Opened;
@@ -117,7 +117,7 @@ fn limit(quota: u64) -> String {
 fn list(opened: &Opened) -> Fallible<()> {
     let gate = opened.gate();
     for person in opened.host.people()? {
-        let usage = gate.admit(Party::operator(person.id).into())?.usage()?;
+        let usage = gate.admit(Party::operator(person.id).into(), Via::HERE)?.usage()?;
         let text = format!("{}\t{} of {}", person.name, human(usage.used), limit(usage.quota));
         opened.say(text, json!({ "person": person.name, "number": person.id.0, "used": usage.used, "quota": (usage.quota > 0).then_some(usage.quota), "created": person.created.0 }));
     }

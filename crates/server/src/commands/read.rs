@@ -44,11 +44,11 @@ impl Place {
         let mut out = std::io::stdout().lock();
         match access.open(&path)?.1 {
             Content::Inline(bytes) => out.write_all(&bytes)?,
-            Content::Chunked { id, size } => {
+            Content::Chunked(cut) => {
                 let (mut at, mut block) = (0, Vec::new());
-                while at < size {
+                while at < cut.size() {
                     block.clear();
-                    at += access.read_some(id, at, size, &mut block)?;
+                    at += access.read_some(&cut, at, cut.size(), &mut block)?;
                     out.write_all(&block)?;
                 }
             }

@@ -62,6 +62,7 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     if let Some(metrics) = settings.metrics {
         serve_metrics(metrics).await?;
     }
+    tokio::spawn(background::each_second(gate.clone()));
     tokio::spawn(background::each_minute(gate.clone(), auth.clone()));
     tokio::spawn(background::each_day(gate.clone(), retention));
     let health = Router::new().route("/health", get(|| async { "ok\n" }));

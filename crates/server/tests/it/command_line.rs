@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::server::Server;
+use crate::server::{Server, basic};
 
 #[test]
 fn people_and_app_passwords() {
@@ -18,7 +18,7 @@ fn people_and_app_passwords() {
     assert!(s.run(&["ls", "ann"]).unwrap().ends_with("f\n"));
     assert!(s.run(&["cat", "ann", "/no"]).unwrap_err().contains("/no"));
     let id = s.run(&["app-password", "list", "ann"]).unwrap();
-    assert!(id.starts_with("1\tapp\tactive\tread and write /"), "{id}");
+    assert!(id.starts_with("1\tapp\tactive\tread,append,write,delete /"), "{id}");
     s.run(&["app-password", "revoke", "ann", "1"]).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     s.send("GET", "/f", &[], "").expect(401);
@@ -28,6 +28,40 @@ fn people_and_app_passwords() {
     s.run(&["person", "remove", "ann", "--yes"]).unwrap();
     assert!(s.run(&["person", "list"]).unwrap().is_empty());
     assert_eq!(std::fs::read_dir(s.dir.path().join("data/people")).unwrap().count(), 0);
+}
+
+#[test]
+fn parties_grants_and_the_log() {
+    let s = Server::start();
+    s.run(&["person", "add", "bob"]).unwrap();
+    let bob = basic("bob", s.run(&["app-password", "add", "bob", "--quiet"]).unwrap().trim());
+    s.send("MKCOL", "/shared", &[], "").expect(201);
+    s.send("PUT", "/shared/f", &[], "hello").expect(201);
+    assert!(s.run(&["party", "add", "ann", "ann"]).is_err() && s.run(&["party", "add", "ann", "eve"]).is_err());
+    let told = s.run(&["party", "add", "ann", "bob"]).unwrap();
+    assert!(told.starts_with("bob is party 3 of ann"), "{told}");
+    assert!(s.run(&["grant", "add", "ann", "3", "--scope", "shared"]).is_err(), "neither a path nor a kind");
+    assert!(s.run(&["grant", "add", "ann", "3", "--scope", "/shared", "--abilities", "all"]).is_err());
+    assert!(s.run(&["grant", "add", "ann", "3", "--scope", "/shared", "--for", "10"]).is_err());
+    assert_eq!(
+        s.run(&["grant", "add", "ann", "3", "--scope", "/shared", "--for", "90d", "--purpose", "to look"]).unwrap(),
+        "Grant 2: party 3 may read /shared.\n"
+    );
+    let get = || s.send_as(&bob, "GET", "/dav/files/ann/shared/f", &[], "");
+    assert_eq!(get().expect(200).text(), "hello");
+    s.send_as(&bob, "PUT", "/dav/files/ann/shared/f", &[], "x").expect(403);
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let log = s.run(&["log", "ann", "--party", "3"]).unwrap();
+    assert!(log.contains("bob\tread\t/shared/f\twebdav from 127.0.0.1\t1") && log.contains("bob\trefused\t/shared/f"), "{log}");
+    let log = s.run(&["log", "ann", "--path", "/shared/f"]).unwrap();
+    assert!(log.contains("app\tchange\t/shared/f"), "{log}");
+    let list = s.run(&["grant", "list", "ann"]).unwrap();
+    assert!(list.contains("2\tparty 3\tactive\tread /shared\tto look"), "{list}");
+    s.run(&["party", "end", "ann", "3"]).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    get().expect(404);
+    assert!(s.run(&["grant", "list", "ann"]).unwrap().contains("2\tparty 3\trevoked"));
+    s.run(&["check"]).unwrap();
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod crash;
 mod framing;
 mod libraries;
 mod limits;
+mod matrix;
 mod mended;
 mod mounts;
 mod rclone;

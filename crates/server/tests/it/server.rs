@@ -144,7 +144,10 @@ impl Server {
     pub fn send_as(&self, authorization: &str, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
         let body = body.as_ref();
         let path = if path.starts_with("/dav") || path == "*" { path.to_owned() } else { format!("/dav/files/ann{path}") };
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: {authorization}\r\n", self.address);
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        if !authorization.is_empty() {
+            request += &format!("Authorization: {authorization}\r\n");
+        }
         for header in headers {
             request += &format!("{header}\r\n");
         }

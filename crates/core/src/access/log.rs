@@ -1,0 +1,228 @@
+//! The access log: which party did what with which node, by which protocol and from where. What is the same within an
+//! hour is one row that counts. Rows wait in memory for the next commit, or a second.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use crate::env::Timestamp;
+use crate::error::{Error, Result};
+use crate::party::{Party, PartyId, PersonId};
+use crate::store::catalog::{Row, Tx};
+
+/// What was done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Act {
+    /// Saw what is there: a listing, properties, what changed.
+    Look = 1,
+    /// Read content.
+    Read = 2,
+    Change = 3,
+}
+
+impl Act {
+    pub fn name(self) -> &'static str {
+        match self {
+            Act::Look => "look",
+            Act::Read => "read",
+            Act::Change => "change",
+        }
+    }
+
+    fn from_int(n: i64) -> Result<Act> {
+        [Act::Look, Act::Read, Act::Change].into_iter().find(|a| *a as i64 == n).ok_or_else(|| Error::Corrupt(format!("act {n} in the access log")))
+    }
+}
+
+/// How a party came in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Via {
+    /// The protocol's name: "webdav", "command line".
+    pub protocol: &'static str,
+    pub address: Option<IpAddr>,
+}
+
+impl Via {
+    /// At this machine's command line.
+    pub const HERE: Via = Via { protocol: "command line", address: None };
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Same {
+    party: PartyId,
+    credential: i64,
+    via: Via,
+    act: Act,
+    refused: bool,
+    entry: i64,
+    /// Only where there is no entry: else the entry tells.
+    path: Option<String>,
+}
+
+struct Times {
+    path: String,
+    first: Timestamp,
+    last: Timestamp,
+    times: i64,
+}
+
+/// What one row counts at most.
+const TOGETHER: i64 = Timestamp::HOUR;
+/// Rows that may wait; a party that does more in a second waits itself.
+const WAITING: usize = 50_000;
+/// Rows remembered, so that they may go on counting.
+const RECENT: usize = 10_000;
+
+/// What was done in one open tree.
+#[derive(Default)]
+pub(super) struct Log {
+    waiting: Mutex<HashMap<Same, Times>>,
+    /// The rows written last, and when each began.
+    recent: Mutex<HashMap<Same, (i64, Timestamp)>>,
+}
+
+/// One thing done.
+pub(super) struct Deed<'a> {
+    pub party: &'a Party,
+    pub via: Via,
+    pub act: Act,
+    pub refused: bool,
+    pub entry: i64,
+    pub path: &'a crate::name::Path,
+    pub at: Timestamp,
+}
+
+impl Log {
+    /// # Errors
+    /// [`Error::Busy`] where the log can not keep up.
+    pub fn note(&self, deed: &Deed<'_>) -> Result<()> {
+        let path = deed.path.to_string();
+        let named = (deed.entry == 0).then(|| path.clone());
+        let Deed { party, via, act, refused, entry, at, .. } = *deed;
+        let same = Same { party: party.id, credential: party.credential, via, act, refused, entry, path: named };
+        let mut waiting = self.waiting.lock().expect("records that wait");
+        if waiting.len() >= WAITING {
+            return Err(Error::Busy);
+        }
+        let times = waiting.entry(same).or_insert(Times { path, first: at, last: at, times: 0 });
+        (times.last, times.times) = (at, times.times + 1);
+        Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting.lock().expect("records that wait").is_empty()
+    }
+
+    /// Writes what waits. What a transaction that then fails took with it is lost; it did not happen either, or a read.
+    pub fn write(&self, tx: &dyn Tx, person: PersonId) -> Result<()> {
+        let waiting = std::mem::take(&mut *self.waiting.lock().expect("records that wait"));
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut recent = self.recent.lock().expect("recent records");
+        let newest = "SELECT COALESCE(MAX(id), 0) FROM access_record WHERE person = ?1";
+        let mut id = tx.first(newest, &[person.0.into()], |r| r.int(0))?.unwrap_or(0);
+        for (same, times) in waiting {
+            if let Some((row, began)) = recent.get(&same)
+                && (0..TOGETHER).contains(&(times.last.0 - began.0))
+            {
+                let sql = "UPDATE access_record SET last = ?3, times = times + ?4 WHERE person = ?1 AND id = ?2";
+                if tx.execute(sql, &[person.0.into(), (*row).into(), times.last.0.into(), times.times.into()])? == 1 {
+                    continue;
+                }
+            }
+            id += 1;
+            let address = same.via.address.map(|a| a.to_string()).unwrap_or_default();
+            let sql = "INSERT INTO access_record (person, id, party, credential, act, refused, entry, path, via, address, first, last, times)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+            tx.execute(
+                sql,
+                &[
+                    person.0.into(),
+                    id.into(),
+                    same.party.0.into(),
+                    same.credential.into(),
+                    (same.act as i64).into(),
+                    i64::from(same.refused).into(),
+                    same.entry.into(),
+                    times.path.as_str().into(),
+                    same.via.protocol.into(),
+                    address.as_str().into(),
+                    times.first.0.into(),
+                    times.last.0.into(),
+                    times.times.into(),
+                ],
+            )?;
+            if recent.len() >= RECENT {
+                recent.clear();
+            }
+            recent.insert(same, (id, times.first));
+        }
+        Ok(())
+    }
+}
+
+/// A row of the access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessRecord {
+    pub party: PartyId,
+    pub credential: i64,
+    pub act: Act,
+    pub refused: bool,
+    /// 0 where nothing stood there.
+    pub entry: i64,
+    /// Where it was then.
+    pub path: String,
+    pub via: String,
+    /// Empty where there is none.
+    pub address: String,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub times: i64,
+}
+
+/// Which rows are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RecordFilter {
+    pub entry: Option<i64>,
+    pub party: Option<PartyId>,
+    pub since: Timestamp,
+}
+
+/// The newest rows first.
+pub(super) fn find(tx: &dyn Tx, person: PersonId, filter: &RecordFilter, limit: usize) -> Result<Vec<AccessRecord>> {
+    let row = |r: &dyn Row| {
+        Ok(AccessRecord {
+            party: PartyId(r.int(0)?),
+            credential: r.int(1)?,
+            act: Act::from_int(r.int(2)?)?,
+            refused: r.int(3)? == 1,
+            entry: r.int(4)?,
+            path: r.text(5)?.to_owned(),
+            via: r.text(6)?.to_owned(),
+            address: r.text(7)?.to_owned(),
+            first: Timestamp(r.int(8)?),
+            last: Timestamp(r.int(9)?),
+            times: r.int(10)?,
+        })
+    };
+    let (person, since, limit) = (person.0.into(), filter.since.0.into(), (limit as i64).into());
+    // One text an index: an engine that must guess from OR guesses wrong.
+    match (filter.entry, filter.party) {
+        (Some(entry), party) => {
+            let sql = "SELECT party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
+                WHERE person = ?1 AND entry = ?4 AND last >= ?2 AND (?5 IS NULL OR party = ?5) ORDER BY last DESC LIMIT ?3";
+            tx.all(sql, &[person, since, limit, entry.into(), party.map(|p| p.0).into()], row)
+        }
+        (None, Some(party)) => {
+            let sql = "SELECT party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
+                WHERE person = ?1 AND party = ?4 AND last >= ?2 ORDER BY last DESC LIMIT ?3";
+            tx.all(sql, &[person, since, limit, party.0.into()], row)
+        }
+        (None, None) => {
+            let sql = "SELECT party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
+                WHERE person = ?1 AND last >= ?2 ORDER BY last DESC LIMIT ?3";
+            tx.all(sql, &[person, since, limit], row)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Who has to do with the person and what they may do: read and changed here, through the same access as data. What a
+//! token grants, a token can not: only the person, or whoever was allowed to share, and then never more than they have.
+
+use super::Access;
+use super::log::{self, AccessRecord, RecordFilter};
+use crate::error::{Error, Result};
+use crate::ledger::{self, Book, Grant, KnownParty, LedgerEntry, NewGrant, Scope};
+use crate::party::{Abilities, PartyId, PartyKind};
+
+/// Rows answered at most at a time.
+const PAGE: usize = 1_000;
+
+impl Access {
+    fn owner(&self) -> Result<()> {
+        if self.party.id == PartyId::OWNER { Ok(()) } else { Err(Error::Forbidden("only the person themself may see or change this")) }
+    }
+
+    fn booking<T>(&self, mut work: impl FnMut(&Book<'_>) -> Result<T>) -> Result<T> {
+        let (person, now, by) = (self.person(), self.tree.env.now(), &*self.party);
+        let done = self.store().catalog.writing(|tx| work(&Book { tx, person, now, by }));
+        self.tree.forget_rights();
+        done
+    }
+
+    pub fn parties(&self) -> Result<Vec<KnownParty>> {
+        self.owner()?;
+        self.store().catalog.reading(|tx| ledger::parties(tx, self.person()))
+    }
+
+    /// Somebody the person has to do with from now on. `subject` is what the party proves to be, where it is not its
+    /// credentials that tell: of a person here, their [`crate::Host::subject`].
+    pub fn meet(&self, kind: PartyKind, name: &str, subject: &str) -> Result<PartyId> {
+        self.owner()?;
+        let party = self.booking(|book| book.meet(kind, name, subject))?;
+        if kind == PartyKind::Person {
+            self.host.note_reach(subject, self.person())?;
+        }
+        Ok(party)
+    }
+
+    /// Ends everything with a party: its grants and its credentials. Answers whether there was one.
+    pub fn part(&self, party: PartyId) -> Result<bool> {
+        self.owner()?;
+        let there = self.booking(|book| book.part(party))?;
+        self.host.revoke_credentials(self.person(), party)?;
+        Ok(there)
+    }
+
+    /// All grants, or those of one party; a party itself sees its own.
+    pub fn grants(&self, party: Option<PartyId>) -> Result<Vec<Grant>> {
+        if party != Some(self.party.id) {
+            self.owner()?;
+        }
+        self.store().catalog.reading(|tx| ledger::grants(tx, self.person(), party))
+    }
+
+    /// Grants something to a party; answers the grant's number.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] where this party may not share that, [`Error::Forbidden`] where it would give more than it has.
+    pub fn grant(&self, what: &NewGrant) -> Result<i64> {
+        let rights = self.rights()?;
+        self.booking(|book| book.grant(what, &rights))
+    }
+
+    /// Takes a grant back, and all that hangs on it; answers whether there was one.
+    pub fn revoke(&self, grant: i64) -> Result<bool> {
+        self.owner()?;
+        self.booking(|book| book.revoke(grant))
+    }
+
+    /// The ledger after a number, the oldest entries first, at most a thousand.
+    pub fn ledger(&self, after: i64) -> Result<Vec<LedgerEntry>> {
+        self.owner()?;
+        self.store().catalog.reading(|tx| ledger::entries(tx, self.person(), after, PAGE))
+    }
+
+    /// A new device or app with a credential of its own, whose secret has this hash; answers the credential's number.
+    pub fn connect(&self, kind: PartyKind, name: &str, scope: Scope, abilities: Abilities, hash: &[u8; 32]) -> Result<i64> {
+        self.owner()?;
+        let rights = self.rights()?;
+        let party = self.booking(|book| {
+            let party = book.meet(kind, name, "")?;
+            book.grant(&NewGrant::new(party, scope.clone(), abilities, book.now), &rights)?;
+            Ok(party)
+        })?;
+        self.host.add_credential(self.person(), party, name, hash)
+    }
+
+    /// Ends a credential, and its party with its last one; answers whether there was one.
+    pub fn disconnect(&self, credential: i64) -> Result<bool> {
+        self.owner()?;
+        let Some(party) = self.host.revoke_credential(self.person(), credential)? else { return Ok(false) };
+        if !self.host.has_credentials(self.person(), party)? {
+            self.booking(|book| book.part(party))?;
+        }
+        Ok(true)
+    }
+
+    /// The access log, the newest first, at most a thousand rows: who did what with what.
+    pub fn records(&self, filter: &RecordFilter) -> Result<Vec<AccessRecord>> {
+        self.owner()?;
+        self.tree.write_log()?;
+        self.store().catalog.reading(|tx| log::find(tx, self.person(), filter, PAGE))
+    }
+}
