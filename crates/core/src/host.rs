@@ -16,8 +16,7 @@ use crate::store::sqlite::{Sqlite, sync_dir};
 use crate::tree::entry::{ROOT, TRASH};
 
 const HOST_SCHEMA: &[&str] = &[include_str!("store/schema/host.sql"), include_str!("store/schema/host_3.sql")];
-const PERSON_SCHEMA: &[&str] =
-    &[include_str!("store/schema/person.sql"), include_str!("store/schema/person_2.sql"), include_str!("store/schema/person_3.sql")];
+const PERSON_SCHEMA: &[&str] = &[include_str!("store/schema/person.sql"), include_str!("store/schema/person_2.sql"), include_str!("store/schema/person_3.sql")];
 /// Ids below this are the tree's own.
 const FIRST_ID: i64 = 16;
 

@@ -41,3 +41,7 @@ pub use tree::trash::Trashed;
 pub use tree::version::{Retention, Version};
 pub use upkeep::check::Report;
 pub use upkeep::{Rules, Upkeep};
+
+/// For `crates/fuzz` alone.
+#[doc(hidden)]
+pub use store::pack;

@@ -9,6 +9,7 @@ mod mount;
 mod multistatus;
 pub mod place;
 mod props;
+pub mod sync_token;
 
 use std::sync::Arc;
 

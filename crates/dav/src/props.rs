@@ -12,6 +12,7 @@ use crate::acl::{self, Control, Rights};
 use crate::expand::{self, Live};
 use crate::mount::Mount;
 use crate::multistatus::Multistatus;
+use crate::sync_token::Token;
 
 /// What `allprop` answers of the live properties (RFC 4918 §9.1 leaves the choice).
 const ALL: &[&str] =
@@ -162,7 +163,7 @@ impl One<'_> {
                 xml.close("d:lockdiscovery")
             }
             "supported-report-set" => crate::methods::report::supported(xml, crate::methods::report::of_entry(folder)),
-            "sync-token" if folder => xml.leaf("d:sync-token", &crate::methods::sync::token(self.entry)),
+            "sync-token" if folder => xml.leaf("d:sync-token", &Token::of(self.entry).text()),
             "quota-used-bytes" | "quota-available-bytes" if folder => return self.quota(xml, name),
             _ => {
                 let rights = Rights::of(&self.asked.access, self.path);

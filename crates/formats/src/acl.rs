@@ -1,7 +1,10 @@
 //! The report bodies of RFC 3744 (access control) and RFC 3253 §3.8 (expand-property).
 
 use crate::dav::{DAV, MAX_PROPS, prop_names};
-use crate::xml::{Element, QName, Refused};
+use crate::xml::{Element, QName, Refused, is_name, is_namespace};
+
+/// Longest name that a DAV:property may give, in bytes.
+const MAX_NAME: usize = 256;
 
 fn refuse<T>(why: &str) -> Result<T, Refused> {
     Err(Refused(why.into()))
@@ -84,21 +87,15 @@ impl Expand {
         for property in element.children().filter(|e| e.is(DAV, "property")) {
             *left = left.checked_sub(1).ok_or_else(|| Refused("it names more than 512 properties".into()))?;
             let attribute = |local: &str| property.attributes.iter().find(|(n, _)| n.ns.is_empty() && n.local == local).map(|(_, v)| v.as_str());
-            let Some(name) = attribute("name").filter(|n| is_name(n)) else { return refuse("DAV:property has no name that XML allows") };
+            let Some(name) = attribute("name").filter(|n| n.len() <= MAX_NAME && is_name(n)) else { return refuse("DAV:property has no name that XML allows") };
             let ns = attribute("namespace").unwrap_or(DAV);
-            if ns.len() > crate::xml::MAX_NAMESPACE {
-                return refuse("a namespace's name is longer than 1 KiB");
+            if !is_namespace(ns) {
+                return refuse("a namespace's name is longer than 1 KiB, or XML's own");
             }
             list.push(Expand { name: QName::new(ns, name), inner: Expand::list(property, left)? });
         }
         Ok(list)
     }
-}
-
-/// Whether text may stand as a local name in an answer: it did not come as one. Narrower than XML's own rule.
-fn is_name(text: &str) -> bool {
-    let start = |c: char| c.is_ascii_alphabetic() || c == '_';
-    text.len() <= 256 && text.chars().next().is_some_and(start) && text.chars().all(|c| start(c) || c.is_ascii_digit() || "-.".contains(c))
 }
 
 #[cfg(test)]

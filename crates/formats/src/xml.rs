@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use quick_xml::escape::{escape, resolve_predefined_entity};
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{PrefixDeclaration, ResolveResult};
 use quick_xml::reader::NsReader;
@@ -109,13 +110,13 @@ impl Element {
         let _ = match &*self.name.ns {
             "" => write!(out, " xmlns=\"\""),
             ns if x == Some(ns) => Ok(()),
-            ns => write!(out, " xmlns:x=\"{}\"", escape(ns)),
+            ns => write!(out, " xmlns:x=\"{}\"", Escaped(ns)),
         };
         for (n, (name, value)) in self.attributes.iter().enumerate() {
             let _ = match &*name.ns {
-                "" => write!(out, " {}=\"{}\"", name.local, escape(value)),
-                XML_NS => write!(out, " xml:{}=\"{}\"", name.local, escape(value)),
-                ns => write!(out, " xmlns:a{n}=\"{}\" a{n}:{}=\"{}\"", escape(ns), name.local, escape(value)),
+                "" => write!(out, " {}=\"{}\"", name.local, Escaped(value)),
+                XML_NS => write!(out, " xml:{}=\"{}\"", name.local, Escaped(value)),
+                ns => write!(out, " xmlns:a{n}=\"{}\" a{n}:{}=\"{}\"", Escaped(ns), name.local, Escaped(value)),
             };
         }
         if self.nodes.is_empty() {
@@ -133,7 +134,7 @@ impl Element {
         self.nodes.iter().all(|node| match node {
             Node::Element(e) => e.write_fragment(out, x, max),
             Node::Text(t) => {
-                out.push_str(&escape(t.as_str()));
+                let _ = push_escaped(out, t, false);
                 out.len() <= max
             }
         })
@@ -141,13 +142,64 @@ impl Element {
 }
 
 const XML_NS: &str = "http://www.w3.org/XML/1998/namespace";
+const XMLNS_NS: &str = "http://www.w3.org/2000/xmlns/";
+
+/// Whether XML 1.0 §2.2 allows the character.
+fn is_char(c: char) -> bool {
+    (c >= ' ' || matches!(c, '\t' | '\n' | '\r')) && !matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// Whether elements may be in a namespace of this name: not in those of XML itself, which no prefix may be bound to.
+pub(crate) fn is_namespace(text: &str) -> bool {
+    text.len() <= MAX_NAMESPACE && text != XML_NS && text != XMLNS_NS
+}
+
+/// Whether text may be the local part of a name, or a prefix (Namespaces in XML 1.0 §3).
+pub fn is_name(text: &str) -> bool {
+    let start = |c: char| {
+        matches!(c, 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}' | '\u{370}'..='\u{37d}'
+            | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}' | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}'
+            | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}' | '\u{10000}'..='\u{effff}')
+    };
+    let more = |c: char| start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}');
+    text.starts_with(start) && text.chars().all(more)
+}
+
+/// Writes text so that a parser gives it back: also what it would take for white space. What no XML can carry becomes U+FFFD.
+fn push_escaped(out: &mut impl std::fmt::Write, text: &str, attribute: bool) -> std::fmt::Result {
+    let special = |c: char| matches!(c, '<' | '>' | '&' | '"' | '\r') || attribute && matches!(c, '\t' | '\n') || !is_char(c);
+    let mut rest = text;
+    while let Some(at) = rest.find(special) {
+        out.write_str(&rest[..at])?;
+        let c = rest[at..].chars().next().unwrap_or_default();
+        match c {
+            '<' => out.write_str("&lt;")?,
+            '>' => out.write_str("&gt;")?,
+            '&' => out.write_str("&amp;")?,
+            '"' => out.write_str("&quot;")?,
+            '\r' | '\n' | '\t' => write!(out, "&#{};", u32::from(c))?,
+            _ => out.write_char('\u{fffd}')?,
+        }
+        rest = &rest[at + c.len_utf8()..];
+    }
+    out.write_str(rest)
+}
+
+/// An attribute's value.
+struct Escaped<'t>(&'t str);
+
+impl std::fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        push_escaped(f, self.0, true)
+    }
+}
 
 /// Parses a whole document.
 pub fn parse(body: &[u8]) -> Result<Element, Refused> {
     let text = std::str::from_utf8(body).map_err(|_| Refused("it is not UTF-8".into()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.chars().any(|c| c < ' ' && !matches!(c, '\t' | '\n' | '\r')) {
-        return refuse("it holds a control character");
+    if !text.chars().all(is_char) {
+        return refuse("it holds a character that XML does not have");
     }
     let mut parser = Parser { reader: NsReader::from_str(text), namespaces: HashSet::new(), elements: 0, attributes: 0 };
     let mut open: Vec<Element> = Vec::new();
@@ -174,8 +226,8 @@ pub fn parse(body: &[u8]) -> Result<Element, Refused> {
             Event::CData(t) => add_text(&mut open, t.xml10_content().as_ref())?,
             Event::GeneralRef(r) => {
                 let text = match r.resolve_char_ref().map_err(|e| Refused(e.to_string()))? {
-                    Some(c) if c >= ' ' || matches!(c, '\t' | '\n' | '\r') => c.to_string(),
-                    Some(_) => return refuse("a reference to a control character"),
+                    Some(c) if is_char(c) => c.to_string(),
+                    Some(_) => return refuse("a reference to a character that XML does not have"),
                     None => {
                         let name: &str = &r;
                         resolve_predefined_entity(name).ok_or_else(|| Refused(format!("entity &{name};")))?.to_owned()
@@ -227,22 +279,29 @@ impl Parser<'_> {
             return refuse("it is nested too deep or has too many elements");
         }
         let (ns, local) = self.reader.resolver().resolve_element(start.name());
-        let name = QName { ns: namespace(&mut self.namespaces, ns)?, local: local.as_ref().to_owned() };
-        let mut attributes = Vec::new();
+        let name = qname(&mut self.namespaces, ns, local.as_ref())?;
+        if !is_namespace(&name.ns) {
+            return refuse("an element in a namespace of XML itself");
+        }
+        let mut attributes: Vec<(QName, String)> = Vec::new();
         for (n, attribute) in start.attributes().enumerate() {
             let attribute = attribute.map_err(|e| Refused(e.to_string()))?;
             self.attributes += 1;
             if n >= MAX_ATTRIBUTES || self.attributes > MAX_ALL_ATTRIBUTES {
                 return refuse("an element, or the whole, has too many attributes");
             }
-            let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|e| Refused(e.to_string()))?.into_owned();
+            let value = attribute_value(&attribute)?;
             match attribute.key.as_namespace_binding() {
                 // Namespaces in XML 1.0 §5: a prefix cannot be undeclared.
                 Some(PrefixDeclaration::Named(_)) if value.is_empty() => return refuse("a prefix bound to nothing"),
                 Some(_) => {}
                 None => {
                     let (ns, local) = self.reader.resolver().resolve_attribute(attribute.key);
-                    attributes.push((QName { ns: namespace(&mut self.namespaces, ns)?, local: local.as_ref().to_owned() }, value));
+                    let name = qname(&mut self.namespaces, ns, local.as_ref())?;
+                    if attributes.iter().any(|(n, _)| *n == name) {
+                        return refuse("an attribute is there twice");
+                    }
+                    attributes.push((name, value));
                 }
             }
         }
@@ -250,17 +309,33 @@ impl Parser<'_> {
     }
 }
 
+/// What an attribute's text stands for.
+fn attribute_value(attribute: &Attribute<'_>) -> Result<String, Refused> {
+    let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|e| Refused(e.to_string()))?;
+    if value.chars().all(is_char) { Ok(value.into_owned()) } else { refuse("a reference to a character that XML does not have") }
+}
+
+/// A name that can be written again, under any prefix.
+fn qname(known: &mut HashSet<Arc<str>>, resolved: ResolveResult<'_>, local: &str) -> Result<QName, Refused> {
+    if !is_name(local) {
+        return refuse(format!("{local:?} is no name"));
+    }
+    Ok(QName { ns: namespace(known, resolved)?, local: local.to_owned() })
+}
+
 /// The namespace, kept once however often it is used.
 fn namespace(known: &mut HashSet<Arc<str>>, resolved: ResolveResult<'_>) -> Result<Arc<str>, Refused> {
     let ns = match resolved {
-        ResolveResult::Bound(ns) => ns.0,
-        ResolveResult::Unbound => "",
+        ResolveResult::Bound(ns) if ns.0.len() > MAX_NAMESPACE => return refuse("a namespace's name is longer than 1 KiB"),
+        // It comes as it was written, with its references.
+        ResolveResult::Bound(ns) => attribute_value(&Attribute { key: quick_xml::name::QName(""), value: ns.0.into() })?,
+        ResolveResult::Unbound => String::new(),
         ResolveResult::Unknown(prefix) => return refuse(format!("prefix {prefix:?} is not declared")),
     };
-    if ns.len() > MAX_NAMESPACE {
-        return refuse("a namespace's name is longer than 1 KiB");
+    if ns == XMLNS_NS {
+        return refuse("a name in the namespace of declarations");
     }
-    if let Some(ns) = known.get(ns) {
+    if let Some(ns) = known.get(ns.as_str()) {
         return Ok(ns.clone());
     }
     let ns: Arc<str> = ns.into();
@@ -310,20 +385,14 @@ impl Writer {
     pub fn empty_qname(&mut self, name: &QName) -> &mut Self {
         let _ = match &*name.ns {
             "" => write!(self.out, "<{} xmlns=\"\"/>", name.local),
-            ns => write!(self.out, "<x:{} xmlns:x=\"{}\"/>", name.local, escape(ns)),
+            ns => write!(self.out, "<x:{} xmlns:x=\"{}\"/>", name.local, Escaped(ns)),
         };
         self
     }
 
     /// Characters XML 1.0 cannot carry become U+FFFD.
     pub fn text(&mut self, text: &str) -> &mut Self {
-        let start = self.out.len();
-        self.out.push_str(&escape(text));
-        if self.out[start..].contains(|c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}')) {
-            let clean = self.out[start..].replace(|c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}");
-            self.out.truncate(start);
-            self.out.push_str(&clean);
-        }
+        let _ = push_escaped(&mut self.out, text, false);
         self
     }
 
@@ -390,6 +459,13 @@ mod tests {
 
     #[test]
     fn malformed_is_refused() {
+        for name in ["a%b", "1a", "a\"", "-", "a\u{d7}"] {
+            check(&format!("<{name}/>"), false);
+            check(&format!("<a {name}=''/>"), false);
+        }
+        for bad in ["<a>\u{ffff}</a>", "<a>&#xfffe;</a>", "<a b='&#1;'/>", "<a xmlns:b='u' xmlns:c='u' b:d='' c:d=''/>", "<xml:a/>"] {
+            check(bad, false);
+        }
         for bad in ["", "<a>", "<a></b>", "<a/><b/>", "text", "<p:a/>", "<a xmlns:p=''/>", "<a>\u{1}</a>", "<a b='1' b='2'/>", "<a>&#1;</a>"] {
             check(bad, false);
         }
@@ -397,8 +473,9 @@ mod tests {
 
     #[test]
     fn fragments_mean_the_same() {
-        let xml = "<q:a xmlns:q='u:1' xml:lang='de' q:k='&amp;'><b xmlns=''>t&lt;</b><c xmlns='u:2'>\u{10fff0}<q:d><d xmlns='u:2'/></q:d></c></q:a>";
+        let xml = "<q:a xmlns:q='u:?1&amp;2' xml:lang='de' q:k='&amp;&#9;&#10;&#13;'><b xmlns=''>t&lt;</b><c xmlns='u:2'>\u{10fff0}<q:d><d xmlns='u:2'/></q:d></c></q:a>";
         let element = parse(xml.as_bytes()).unwrap();
         assert_eq!(parse(element.to_fragment(1_000).unwrap().as_bytes()).unwrap(), element);
+        assert_eq!((&*element.name.ns, element.attributes[1].1.as_str()), ("u:?1&2", "&\t\n\r"));
     }
 }

@@ -1,4 +1,4 @@
-//! Range requests (RFC 9110 §14). Up to [`MAX_RANGES`] ranges are answered, each byte once: what overlaps or touches
+//! Range requests (RFC 9110 §14), and the ranges that a PATCH writes. Up to [`MAX_RANGES`] ranges are answered, each byte once: what overlaps or touches
 //! becomes one part. More ranges get the whole, which the RFC allows and which costs an attacker more than us (T13).
 
 /// Ranges one request may name.
@@ -67,6 +67,32 @@ fn one(spec: &str, length: u64) -> One {
         (None, Some(suffix), "", _) => One::Part(length.saturating_sub(suffix), length),
         _ => One::Malformed,
     }
+}
+
+/// Why an X-Update-Range is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Malformed,
+    /// It begins beyond the file's end, or has another length than the body.
+    Unsatisfiable,
+}
+
+/// Where in a file of `size` bytes a PATCH puts the `length` bytes of its body. Its X-Update-Range is `append`,
+/// `bytes=A-B`, `bytes=A-` or `bytes=-N`, which leaves the last N bytes to be replaced.
+pub fn update_start(header: &str, size: u64, length: u64) -> Result<u64, Refused> {
+    if header == "append" {
+        return Ok(size);
+    }
+    let (first, last) = header.strip_prefix("bytes=").and_then(|r| r.split_once('-')).ok_or(Refused::Malformed)?;
+    let number = |s: &str| s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<u64>().ok()).flatten().ok_or(Refused::Malformed);
+    if first.is_empty() {
+        return size.checked_sub(number(last)?).ok_or(Refused::Unsatisfiable);
+    }
+    let from = number(first)?;
+    if !last.is_empty() && number(last)?.checked_sub(from).and_then(|n| n.checked_add(1)) != Some(length) {
+        return Err(Refused::Unsatisfiable);
+    }
+    if from > size { Err(Refused::Unsatisfiable) } else { Ok(from) }
 }
 
 #[cfg(test)]

@@ -48,13 +48,14 @@ fn create(path: &Path, env: &Env) -> Fallible<RootKey> {
     Ok(RootKey { key, epoch: 1 })
 }
 
-fn parse(text: &str) -> Option<RootKey> {
+/// The key that a file of this text holds.
+pub fn parse(text: &str) -> Option<RootKey> {
     let mut words = text.split_whitespace();
     if (words.next()?, words.next()?) != ("holm-root-key", "1") {
         return None;
     }
     let epoch = words.next()?.parse().ok()?;
-    let hex = words.next().filter(|h| h.len() == 64 && h.is_ascii())?;
+    let hex = words.next().filter(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit()))?;
     let mut bytes = [0; 32];
     for (n, byte) in bytes.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).ok()?;

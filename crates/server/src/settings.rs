@@ -129,8 +129,13 @@ impl Settings {
         };
         let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         let file: Settings = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
-        Ok(Settings {
-            config: Some(path),
+        Ok(Settings { config: Some(path), ..self }.or(file))
+    }
+
+    /// What is set here, and for the rest what `file` sets.
+    pub fn or(self, file: Settings) -> Settings {
+        Settings {
+            config: self.config,
             json: self.json,
             data: self.data.or(file.data),
             root_key: self.root_key.or(file.root_key),
@@ -152,7 +157,7 @@ impl Settings {
             keep_record_days: self.keep_record_days.or(file.keep_record_days),
             log: self.log.or(file.log),
             log_format: self.log_format.or(file.log_format),
-        })
+        }
     }
 
     pub fn data(&self) -> Fallible<PathBuf> {

@@ -3,6 +3,7 @@
 use holm_core::{Change, Done, LockRequest, MAX_SECONDS, Outcome};
 use holm_formats::dav::{DAV, LockInfo};
 use holm_formats::xml::Writer;
+use holm_http::locks;
 use http::{HeaderValue, StatusCode};
 
 use crate::methods::conflict;
@@ -11,7 +12,7 @@ use crate::{Answer, Call, Failure, status, xml_answer};
 
 pub async fn lock(mut call: Call) -> Answer {
     let depth = call.deep()?;
-    let seconds = timeout(call.header("timeout"));
+    let seconds = call.header("timeout").and_then(locks::seconds).unwrap_or(MAX_SECONDS);
     let precondition = call.precondition()?;
     let Some(root) = call.xml().await? else {
         return refresh(call, seconds).await;
@@ -57,19 +58,9 @@ fn token(mut random: [u8; 16]) -> String {
     format!("urn:uuid:{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-/// The first time named in a Timeout header, in seconds; the core caps it.
-fn timeout(header: Option<&str>) -> i64 {
-    let first = header.and_then(|h| h.split(',').next()).map(str::trim);
-    first.and_then(|t| t.strip_prefix("Second-")).and_then(|n| n.parse().ok()).unwrap_or(MAX_SECONDS)
-}
-
 pub async fn unlock(call: Call) -> Answer {
     let header = call.one("lock-token")?.ok_or_else(|| Failure::bad("UNLOCK needs a Lock-Token header"))?;
-    // Windows leaves the angle brackets out.
-    let token = header.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
-    if token.is_empty() {
-        return Err(conflict("that is no lock token").with("lock-token-matches-request-uri"));
-    }
+    let token = locks::token(header).ok_or_else(|| conflict("that is no lock token").with("lock-token-matches-request-uri"))?.to_owned();
     let change = Change::Unlock { path: call.path.clone(), token };
     let precondition = call.precondition()?;
     call.access.commit(change, precondition).await?;

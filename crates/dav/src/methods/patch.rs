@@ -2,6 +2,7 @@
 //! whole content of its own; only chunks that changed are stored anew.
 
 use holm_core::{Access, Change, Content, Error, Tags, Transfer};
+use holm_http::range::{Refused, update_start};
 use http::StatusCode;
 
 use crate::methods::place;
@@ -19,7 +20,10 @@ pub async fn patch(mut call: Call) -> Answer {
     let mut precondition = call.precondition()?;
     call.access.check(&call.path, &precondition)?;
     let (entry, content) = call.access.open(&call.path)?;
-    let start = start(call.one("x-update-range")?.unwrap_or_default(), entry.size, length)?;
+    let start = update_start(call.one("x-update-range")?.unwrap_or_default(), entry.size, length).map_err(|refused| match refused {
+        Refused::Malformed => Failure::bad("X-Update-Range is append, or bytes= and a range"),
+        Refused::Unsatisfiable => Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, "X-Update-Range begins beyond the file's end or does not fit the body"),
+    })?;
     // Whatever else was demanded: the bytes around the new ones must still be those just read.
     precondition.if_match = Some(Tags::List(vec![entry.etag()]));
     let _place = place(&call.access, Transfer::Up).await?;
@@ -35,27 +39,6 @@ pub async fn patch(mut call: Call) -> Answer {
     let change = Change::Put { path: call.path.clone(), content, media_type: None, modified: None };
     let done = call.access.commit(change, precondition).await?;
     Ok(stored(&done, false))
-}
-
-/// Where the new bytes begin: `append`, `bytes=A-B`, `bytes=A-` or `bytes=-N`.
-fn start(range: &str, size: u64, length: u64) -> Result<u64, Failure> {
-    let unsatisfiable = || Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, "X-Update-Range begins beyond the file's end or does not fit the body");
-    if range == "append" {
-        return Ok(size);
-    }
-    let (first, last) = range.strip_prefix("bytes=").and_then(|r| r.split_once('-')).ok_or_else(|| Failure::bad("X-Update-Range is append or bytes=…"))?;
-    let number = |s: &str| {
-        let digits = s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<u64>().ok()).flatten();
-        digits.ok_or_else(|| Failure::bad("X-Update-Range holds no numbers"))
-    };
-    if first.is_empty() {
-        return size.checked_sub(number(last)?).ok_or_else(unsatisfiable);
-    }
-    let from = number(first)?;
-    if !last.is_empty() && number(last)?.checked_sub(from).and_then(|n| n.checked_add(1)) != Some(length) {
-        return Err(unsatisfiable());
-    }
-    if from > size { Err(unsatisfiable()) } else { Ok(from) }
 }
 
 async fn copy(access: &Access, content: &Content, from: u64, to: u64, upload: &mut Upload) -> Result<(), Failure> {

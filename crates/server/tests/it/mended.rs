@@ -96,3 +96,18 @@ fn copies_of_one_moment_can_take_each_others_place() {
     assert_eq!(s.send("GET", "/b/y", &[], "").expect(200).body, b"xx");
     assert_eq!(s.run(&["versions", "list", "ann", "/b/y"]).unwrap().lines().count(), 3);
 }
+
+#[test]
+fn properties_that_no_xml_can_carry_are_refused_and_others_come_back_as_they_are() {
+    let s = Server::start();
+    s.send("PUT", "/f", &[], "x").expect(201);
+    let set =
+        |prop: &str| s.send("PROPPATCH", "/f", &[], format!("<d:propertyupdate xmlns:d='DAV:'><d:set><d:prop>{prop}</d:prop></d:set></d:propertyupdate>"));
+    // A listing with one of these would be no XML, and the whole folder unreadable.
+    for bad in ["<x:a%b xmlns:x='u:'/>", "<a xmlns='u:'>&#xffff;</a>", "<a xmlns='u:' b='&#1;'/>", "<x:a xmlns:x='u:' xmlns:y='u:' x:b='' y:b=''/>"] {
+        set(bad).expect(400);
+    }
+    set("<a xmlns='u:?b=1&amp;c=2' d='e&#10;f'/>").expect(207);
+    let answer = s.send("PROPFIND", "/f", &["Depth: 0"], "<propfind xmlns='DAV:'><prop><a xmlns='u:?b=1&amp;c=2'/></prop></propfind>").expect(207).text();
+    assert!(answer.contains("<x:a xmlns:x=\"u:?b=1&amp;c=2\" d=\"e&#10;f\"/>") && answer.contains("200 OK"), "{answer}");
+}

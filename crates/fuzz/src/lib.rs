@@ -1,0 +1,41 @@
+//! What must hold for any bytes whatever: one function a target, which takes the bytes and panics where something does
+//! not hold. `fuzz/` feeds them with a fuzzer; the test `replay` with every file of `fuzz/corpus`, on any toolchain.
+
+mod headers;
+mod sealed;
+mod settings_file;
+mod uri;
+mod xml;
+
+// The server is a program and no library: these two files of it are compiled here once more.
+#[allow(dead_code)]
+#[path = "../../server/src/root_key.rs"]
+mod root_key;
+#[allow(dead_code)]
+#[path = "../../server/src/settings.rs"]
+mod settings;
+
+pub use headers::{conditions, credentials, head, if_header, range, tokens};
+pub use sealed::{keys, pack};
+pub use settings_file::config;
+pub use uri::{destination, path};
+pub use xml::{bodies, xml};
+
+pub type Target = fn(&[u8]);
+
+/// Every target by name. Each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("bodies", bodies),
+    ("conditions", conditions),
+    ("config", config),
+    ("credentials", credentials),
+    ("destination", destination),
+    ("head", head),
+    ("if_header", if_header),
+    ("keys", keys),
+    ("pack", pack),
+    ("path", path),
+    ("range", range),
+    ("tokens", tokens),
+    ("xml", xml),
+];
