@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use holm_core::{Env, Host, Party, PersonId, Result, Timestamp};
+use holm_core::{Env, Host, Party, PersonId, Proof, Result, Timestamp};
 
 pub use limiter::Limiter;
 pub use secret::Secret;
@@ -42,42 +42,58 @@ pub struct Auth {
 
 impl Auth {
     pub fn new(host: Arc<Host>, env: Env) -> Auth {
-        Auth { host, env, limiter: Limiter::default(), checked: Mutex::default(), uses: Mutex::default() }
+        let limiter = Limiter::new(host.clone());
+        Auth { host, env, limiter, checked: Mutex::default(), uses: Mutex::default() }
     }
 
-    /// Checks an app password for the account `name`, presented from `address`.
+    /// The verdict on an app password that was right a moment ago. Never waits.
+    pub fn believed(&self, name: &str, secret: &str) -> Option<Verdict> {
+        let now = self.env.now();
+        let checked = self.checked.lock().expect("checked credentials");
+        let (party, person, at) = checked.get(&Secret::hash(secret))?;
+        if **person != *name || !(0..BELIEVED).contains(&(now.0 - at.0)) {
+            return None;
+        }
+        self.used(party, now);
+        Some(Verdict::Admitted(party.clone(), person.clone()))
+    }
+
+    /// Checks an app password for the account `name`, presented from `address`. Blocking.
     pub fn app_password(&self, name: &str, secret: &str, address: IpAddr) -> Result<Verdict> {
+        if let Some(verdict) = self.believed(name, secret) {
+            return Ok(verdict);
+        }
         let now = self.env.now();
         let hash = Secret::hash(secret);
-        let mut known = false;
-        if let Some((party, person, at)) = self.checked.lock().expect("checked credentials").get(&hash) {
-            known = **person == *name;
-            if known && (0..BELIEVED).contains(&(now.0 - at.0)) {
-                self.used(party, now);
-                return Ok(Verdict::Admitted(party.clone(), person.clone()));
-            }
-        }
-        // A credential that was right here before is not counted: strangers must not lock its owner out.
-        if !known && let Some(seconds) = self.limiter.attempt(name, address, now) {
+        let known = self.checked.lock().expect("checked credentials").get(&hash).is_some_and(|(_, person, _)| **person == *name);
+        let found = self.host.proof(&hash)?.filter(|proof| proof.person == name);
+        // A credential that was right before is not counted: strangers must not lock its owner out. Whether another one is
+        // right is looked at after it was counted.
+        let counted = !known && !found.as_ref().is_some_and(|proof| proof.before);
+        if counted && let Some(seconds) = self.limiter.attempt(name, address, now)? {
             return Ok(Verdict::Throttled(seconds));
         }
-        let found = self.host.party_of(&hash)?.filter(|(_, person)| person == name);
-        let mut checked = self.checked.lock().expect("checked credentials");
-        let Some((party, person)) = found else {
-            checked.remove(&hash);
+        let Some(Proof { party, person, .. }) = found else {
+            self.checked.lock().expect("checked credentials").remove(&hash);
             return Ok(Verdict::Unknown);
         };
-        if !known {
-            self.limiter.succeeded(name, address);
+        if counted {
+            self.limiter.succeeded(name, address)?;
         }
+        let (party, person): (_, Arc<str>) = (Arc::new(party), person.into());
+        let mut checked = self.checked.lock().expect("checked credentials");
         if checked.len() >= KEPT {
             checked.clear();
         }
-        let (party, person): (_, Arc<str>) = (Arc::new(party), person.into());
         checked.insert(hash, (party.clone(), person.clone(), now));
         drop(checked);
         self.used(&party, now);
         Ok(Verdict::Admitted(party, person))
+    }
+
+    /// Forgets tries that count no more.
+    pub fn forget_tries(&self) -> Result<()> {
+        self.host.forget_tries(self.env.now())
     }
 
     fn used(&self, party: &Party, now: Timestamp) {

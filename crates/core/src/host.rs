@@ -1,6 +1,8 @@
 //! The host's own facts: who lives here, and the credentials they made. Holds each person's wrapped key; the root key
 //! that opens them is handed in. Passwords and secrets come here already hashed (`auth` does that).
 
+pub(crate) mod attempts;
+
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
@@ -44,6 +46,16 @@ pub struct Credential {
     pub created: Timestamp,
     pub used: Option<Timestamp>,
     pub revoked: Option<Timestamp>,
+}
+
+/// Whom a credential proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub party: Party,
+    /// The name of the person whose party it is.
+    pub person: String,
+    /// It has done so before.
+    pub before: bool,
 }
 
 impl Host {
@@ -315,14 +327,14 @@ impl Host {
         self.catalog.reading(|tx| Ok(tx.first(sql, &[person.0.into(), credential.into()], |_| Ok(()))?.is_some()))
     }
 
-    /// The party that a secret with this hash proves, and the person's name.
-    pub fn party_of(&self, hash: &[u8; 32]) -> Result<Option<(Party, String)>> {
-        let sql = "SELECT c.person, c.id, c.party, c.name, p.name FROM credential c
+    /// What a secret with this hash proves.
+    pub fn proof(&self, hash: &[u8; 32]) -> Result<Option<Proof>> {
+        let sql = "SELECT c.person, c.id, c.party, c.name, p.name, c.used FROM credential c
             JOIN person p ON p.person = c.person AND p.removed IS NULL WHERE c.hash = ?1 AND c.revoked IS NULL";
         self.catalog.reading(|tx| {
             tx.first(sql, &[hash[..].into()], |r| {
                 let party = Party { person: PersonId(r.int(0)?), id: PartyId(r.int(2)?), credential: r.int(1)?, label: r.text(3)?.to_owned() };
-                Ok((party, r.text(4)?.to_owned()))
+                Ok(Proof { party, person: r.text(4)?.to_owned(), before: r.opt_int(5)?.is_some() })
             })
         })
     }
@@ -388,7 +400,7 @@ mod tests {
             let host = Host::open(dir.path(), root.clone(), env.clone()).unwrap();
             let store = host.open_store(PersonId(1)).unwrap();
             let may = |hash: u8, path: &str| {
-                let (party, _) = host.party_of(&[hash; 32]).unwrap().unwrap();
+                let party = host.proof(&[hash; 32]).unwrap().unwrap().party;
                 let rights = store.catalog.reading(|tx| ledger::rights(tx, party.person, party.id)).unwrap();
                 let path = crate::name::Path::parse(path).unwrap();
                 crate::Ability::ALL.into_iter().filter(|a| rights.allows(*a, &path, env.now())).count()

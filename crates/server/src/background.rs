@@ -14,17 +14,18 @@ const FIRST: Duration = Duration::from_secs(10 * 60);
 const BEHIND: i64 = 2 * Timestamp::DAY;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Notes which app passwords were used, and closes trees that nobody uses.
+/// Notes which app passwords were used, forgets old tries at signing in, and closes trees that nobody uses.
 pub async fn each_minute(gate: Arc<Gate>, auth: Arc<Auth>) {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
         let (gate, auth) = (gate.clone(), auth.clone());
         let tidied = tokio::task::spawn_blocking(move || {
             gate.close_idle(gate.env().now().plus(-IDLE));
-            auth.flush_uses()
+            auth.flush_uses()?;
+            auth.forget_tries()
         });
         if let Ok(Err(e)) = tidied.await {
-            tracing::warn!("recording uses of app passwords: {e}");
+            tracing::warn!("recording what app passwords did: {e}");
         }
     }
 }

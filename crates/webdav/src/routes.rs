@@ -60,7 +60,7 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
         return parents::welcome();
     }
     let address = head.extensions.get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |a| a.0);
-    let (party, person) = match admit(&webdav, &head.headers, address) {
+    let (party, person) = match admit(&webdav, &head.headers, address).await {
         Ok(admitted) => admitted,
         Err(refusal) => return *refusal,
     };
@@ -127,9 +127,17 @@ fn host_of_http2(head: &mut http::request::Parts) {
 }
 
 /// Basic credentials with an app password become a party; all else is refused here.
-fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> Result<(Arc<Party>, Arc<str>), Box<Response>> {
+async fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> Result<(Arc<Party>, Arc<str>), Box<Response>> {
     let Some((name, secret)) = credentials::basic(headers) else { return Err(unauthorized().into()) };
-    match webdav.auth.app_password(&name, &secret, address) {
+    let verdict = match webdav.auth.believed(&name, &secret) {
+        Some(verdict) => Ok(verdict),
+        None => {
+            let (auth, name) = (webdav.auth.clone(), name.clone());
+            let asked = tokio::task::spawn_blocking(move || auth.app_password(&name, &secret, address)).await;
+            asked.unwrap_or_else(|_| Err(holm_core::Error::Poisoned))
+        }
+    };
+    match verdict {
         Ok(Verdict::Admitted(party, person)) => Ok((party, person)),
         Ok(Verdict::Unknown) => {
             // For the keeper, and for tools that close doors by the log. The name is a stranger's text.

@@ -14,3 +14,6 @@ CREATE TABLE reach (                -- whom a person here was made known to: whe
   guest TEXT NOT NULL, owner BIGINT NOT NULL,
   PRIMARY KEY (guest, owner)
 );
+CREATE TABLE attempt (              -- tries at signing in that may have been wrong, by what is limited
+  key TEXT NOT NULL PRIMARY KEY, count BIGINT NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL
+);
