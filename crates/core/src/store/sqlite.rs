@@ -145,10 +145,12 @@ fn migrate(conn: &Connection, migrations: &[&str]) -> Result<()> {
 impl Catalog for Sqlite {
     fn read(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()> {
         let mut lease = self.lease()?;
-        let tx = Session(lease.conn.as_ref().expect("a lease has a connection"));
+        let conn = lease.conn.as_ref().expect("a lease has a connection");
+        let tx = Session(conn);
         tx.execute("BEGIN", &[])?;
         let outcome = work(&tx);
         tx.execute("COMMIT", &[])?;
+        sound(conn)?;
         lease.good = true;
         outcome
     }
@@ -194,6 +196,13 @@ impl Catalog for Sqlite {
             }
         }
     }
+}
+
+/// Whether every page that a reader's connection has read authenticated. Of one that did not SQLCipher makes zeros and goes
+/// on; where it was the last page of a long value, all that tells is that nothing may be written any more. (A writer's
+/// next commit fails.)
+fn sound(conn: &Connection) -> Result<()> {
+    if conn.is_readonly("main").map_err(sql)? { Err(Error::Corrupt("a page of the catalog does not authenticate".into())) } else { Ok(()) }
 }
 
 struct Session<'c>(&'c Connection);

@@ -46,6 +46,31 @@ fn d07_a_flipped_bit_is_never_served() {
 }
 
 #[test]
+fn d07_a_flipped_bit_in_the_catalog_is_never_served() {
+    let mut world = World::new(5, 0);
+    let bytes = noise(6, 60_000);
+    world.put("/f", &bytes);
+    world = world.reopened();
+    let catalog = world.catalog();
+    let good = std::fs::read(&catalog).unwrap();
+    let dice = Dice::new(7);
+    let mut refused = 0;
+    for page in 0..good.len() / 4096 {
+        let mut bad = good.clone();
+        bad[page * 4096 + dice.below(4096)] ^= 1 << dice.below(8);
+        std::fs::write(&catalog, &bad).unwrap();
+        match world.get("/f") {
+            Ok(read) => assert!(read == bytes, "wrong bytes served after a flip in page {page}"),
+            Err(_) => refused += 1,
+        }
+        std::fs::write(&catalog, &good).unwrap();
+        world = world.reopened();
+    }
+    assert!(refused > 60_000 / 4096, "{refused}");
+    assert!(world.get("/f").unwrap() == bytes);
+}
+
+#[test]
 fn what_no_commit_took_is_undone_at_once() {
     let world = World::new(8, 0);
     let path = Path::parse("/f").unwrap();

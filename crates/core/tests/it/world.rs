@@ -97,7 +97,11 @@ impl World {
     }
 
     pub fn access(&self) -> Access {
-        self.gate.admit(Party::operator(self.person).into(), Via::HERE).unwrap()
+        self.admitted().unwrap()
+    }
+
+    fn admitted(&self) -> Result<Access, Error> {
+        self.gate.admit(Party::operator(self.person).into(), Via::HERE)
     }
 
     pub fn put(&self, name: &str, bytes: &[u8]) {
@@ -105,7 +109,7 @@ impl World {
     }
 
     pub fn get(&self, name: &str) -> Result<Vec<u8>, Error> {
-        let access = self.access();
+        let access = self.admitted()?;
         let (_, content) = access.open(&Path::parse(name)?)?;
         let cut = match content {
             Content::Inline(bytes) => return Ok(bytes),
@@ -127,9 +131,16 @@ impl World {
         commit(Change::Purge { entry });
     }
 
+    fn kept(&self) -> std::path::PathBuf {
+        std::fs::read_dir(self.dir.path().join("people")).unwrap().next().unwrap().unwrap().path()
+    }
+
+    pub fn catalog(&self) -> std::path::PathBuf {
+        self.kept().join("catalog.db")
+    }
+
     pub fn packs(&self) -> Vec<std::path::PathBuf> {
-        let person = std::fs::read_dir(self.dir.path().join("people")).unwrap().next().unwrap().unwrap().path();
-        std::fs::read_dir(person.join("packs")).unwrap().map(|e| e.unwrap().path()).collect()
+        std::fs::read_dir(self.kept().join("packs")).unwrap().map(|e| e.unwrap().path()).collect()
     }
 
     pub fn keep_up(&self, grace_hours: i64) -> Upkeep {
