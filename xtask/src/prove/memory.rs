@@ -2,7 +2,7 @@
 //! given less and less, until the system ends it in the midst of things: and nothing acknowledged may be gone.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +22,8 @@ const CLIENTS: u64 = 8;
 const ATTACKERS: usize = 92;
 const LIMIT: u64 = 256 << 20;
 const LASTS: Duration = Duration::from_secs(6);
+/// How long an attacker waits before it looks whether it is to stop.
+const TURN: Duration = Duration::from_millis(500);
 /// How long the limit is lowered before that proves nothing.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LARGE: usize = 48 << 20;
@@ -251,15 +253,20 @@ impl Attack {
 
     fn run(&self, target: &Target, stop: &AtomicBool) -> std::io::Result<()> {
         let mut stream = TcpStream::connect(target.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(2)))?;
-        let on = || !stop.load(Ordering::SeqCst);
-        for piece in self.request.chunks(self.piece).take_while(|_| on()) {
-            stream.write_all(piece)?;
-            std::thread::sleep(self.pause);
-        }
-        let mut answer = vec![0; self.piece];
-        while on() && stream.read(&mut answer)? > 0 {
+        stream.set_read_timeout(Some(TURN))?;
+        stream.set_write_timeout(Some(TURN))?;
+        let (mut sent, mut answer) = (0, vec![0; self.piece]);
+        while !stop.load(Ordering::SeqCst) {
+            let left = &self.request[sent..];
+            let done = if left.is_empty() { stream.read(&mut answer) } else { stream.write(&left[..self.piece.min(left.len())]) };
+            match done {
+                Ok(0) => break,
+                Ok(n) if !left.is_empty() => sent += n,
+                Ok(_) => {}
+                // The server takes its time: the more it holds meanwhile.
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(e) => return Err(e),
+            }
             std::thread::sleep(self.pause);
         }
         Ok(())

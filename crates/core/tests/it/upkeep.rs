@@ -1,6 +1,6 @@
 //! What is let go, what comes back, and that nothing in use goes with it.
 
-use holm_core::{Change, Error, Path, Precondition, Timestamp};
+use holm_core::{Change, Error, Path, Precondition, Rules, Timestamp};
 
 use crate::world::{World, noise};
 
@@ -62,6 +62,36 @@ fn the_trash_empties_itself_after_its_time() {
     assert_eq!(world.packs().len(), 0);
     let journal = world.access().journal(world.access().seq().unwrap(), 10).unwrap();
     assert_eq!(journal, vec![], "nothing follows the purge");
+}
+
+#[test]
+fn d12_a_clock_that_jumps_lets_nothing_go() {
+    let world = World::new(16, 0);
+    let path = Path::parse("/f").unwrap();
+    let remove = |name: &str| {
+        world.put(name, b"x");
+        let change = Change::Remove { path: Path::parse(name).unwrap() };
+        world.access().commit_blocking(change, Precondition::default()).unwrap();
+    };
+    let left = || (world.access().trash().unwrap().len(), world.access().versions(&path).unwrap().len());
+    (0..3).for_each(|n| world.put("/f", &noise(n, 10)));
+    remove("/g");
+    world.keep_up(24);
+    // Ten years ahead, a year behind, and back: what is deleted meanwhile is not old at once either.
+    for hours in [87_600, -96_360, 8_760] {
+        world.wait(hours);
+        remove("/h");
+        world.put("/f", &noise(hours as u64, 10));
+        world.keep_up(24);
+    }
+    assert_eq!(left(), (4, 5));
+    // Off for two months: that is made up for, day by day, unless somebody says so.
+    world.wait(24 * 60);
+    assert_eq!(world.keep_up(24).behind / Timestamp::DAY, 60);
+    assert_eq!(left(), (4, 5));
+    let rules = Rules { clock_is_right: true, ..Rules::default() };
+    assert_eq!(world.gate.keep_up(world.person, &rules).unwrap().purged, 3, "all but what was deleted ten years ahead");
+    assert_eq!(left().0, 1);
 }
 
 #[test]
@@ -207,7 +237,7 @@ fn a_lost_catalog_is_not_an_empty_tree() {
 fn upkeep_beside_writers_loses_nothing() {
     let world = World::new(20, 0);
     let blobs: Vec<_> = (0..4).map(|n| noise(n, 150_000 + n as usize * 70_000)).collect();
-    let rules = holm_core::Rules { grace: -1, ..Default::default() };
+    let rules = Rules { grace: -1, ..Default::default() };
     let stop = std::sync::atomic::AtomicBool::new(false);
     let running = || !stop.load(std::sync::atomic::Ordering::SeqCst);
     std::thread::scope(|scope| {
