@@ -2,6 +2,8 @@
 //! that opens them is handed in. Passwords and secrets come here already hashed (`auth` does that).
 
 pub(crate) mod attempts;
+mod kit;
+mod rotation;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path as FsPath, PathBuf};
@@ -9,16 +11,23 @@ use std::sync::Arc;
 
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
-use crate::keys::{Key, PersonKey, RootKey};
+use crate::keys::{Key, KeyRing, PersonKey, RootKey};
 use crate::ledger::{Book, NewGrant, Rights, Scope};
 use crate::party::{Abilities, Party, PartyId, PartyKind, PersonId};
-use crate::store::catalog::{Catalog, Row};
-use crate::store::content::Store;
-use crate::store::sqlite::{Sqlite, sync_dir};
+use crate::store::catalog::{Catalog, Row, Tx};
+use crate::store::content::{Store, bytes32};
+use crate::store::sqlite::{Deleted, Sqlite, sync_dir};
 use crate::tree::entry::{ROOT, TRASH};
 
-const HOST_SCHEMA: &[&str] = &[include_str!("store/schema/host.sql"), include_str!("store/schema/host_3.sql")];
-const PERSON_SCHEMA: &[&str] = &[include_str!("store/schema/person.sql"), include_str!("store/schema/person_2.sql"), include_str!("store/schema/person_3.sql")];
+pub use kit::Kit;
+
+const HOST_SCHEMA: &[&str] = &[include_str!("store/schema/host.sql"), include_str!("store/schema/host_2.sql"), include_str!("store/schema/host_3.sql")];
+const PERSON_SCHEMA: &[&str] = &[
+    include_str!("store/schema/person.sql"),
+    include_str!("store/schema/person_2.sql"),
+    include_str!("store/schema/person_3.sql"),
+    include_str!("store/schema/person_4.sql"),
+];
 /// Ids below this are the tree's own.
 const FIRST_ID: i64 = 16;
 
@@ -27,6 +36,8 @@ pub struct Host {
     root: RootKey,
     env: Env,
     catalog: Arc<dyn Catalog>,
+    /// Of the data directory: shared, but while keys are changed.
+    lock: std::fs::File,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,19 +70,22 @@ pub struct Proof {
 }
 
 impl Host {
-    /// Opens the data directory, making it where there is none.
+    /// Opens the data directory, making it where there is none. Any number of processes may have it open, until one of them
+    /// changes keys.
     pub fn open(data: &FsPath, root: RootKey, env: Env) -> Result<Host> {
         let make = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.join("people"));
         make.map_err(Error::io(format!("creating {}", data.display())))?;
+        let lock = std::fs::File::open(data).map_err(Error::io(format!("opening {}", data.display())))?;
+        lock.try_lock_shared().map_err(rotation::in_use)?;
         let people = || std::fs::read_dir(data.join("people")).is_ok_and(|mut all| all.next().is_some());
         if !data.join("holm.db").exists() && people() {
             return Err(Error::Corrupt(format!("{} is gone, and people's data is beside it", data.join("holm.db").display())));
         }
-        let catalog = Sqlite::open(&data.join("holm.db"), &root.catalog_key(), true, HOST_SCHEMA).map_err(|e| match e {
+        let catalog = Sqlite::open(&data.join("holm.db"), &root.catalog_key(), true, Deleted::Overwritten, HOST_SCHEMA).map_err(|e| match e {
             Error::Key(_) => Error::Key("the root key is not the one this data directory was made with"),
             e => e,
         })?;
-        let host = Host { data: data.into(), root, env, catalog: Arc::new(catalog) };
+        let host = Host { data: data.into(), root, env, catalog: Arc::new(catalog), lock };
         host.adopt()?;
         Ok(host)
     }
@@ -146,7 +160,7 @@ impl Host {
     fn make_tree(&self, person: PersonId, uid: &[u8; 16], key: &PersonKey, quota: u64) -> Result<()> {
         let dir = self.dir(uid);
         std::fs::create_dir_all(dir.join("packs")).map_err(Error::io(format!("creating {}", dir.display())))?;
-        let catalog: Arc<dyn Catalog> = Arc::new(Sqlite::open(&dir.join("catalog.db"), &key.catalog(), true, PERSON_SCHEMA)?);
+        let catalog: Arc<dyn Catalog> = Arc::new(Sqlite::open(&dir.join("catalog.db"), &key.catalog(), true, Deleted::Left, PERSON_SCHEMA)?);
         let now = self.env.now().0;
         catalog.writing(|tx| {
             if tx.first("SELECT 1 FROM head WHERE person = ?1", &[person.0.into()], |_| Ok(()))?.is_some() {
@@ -168,22 +182,24 @@ impl Host {
 
     /// Opens what a person keeps.
     pub(crate) fn open_store(&self, person: PersonId) -> Result<Arc<Store>> {
-        let sql = "SELECT uid, wrapped, made FROM person WHERE person = ?1 AND removed IS NULL";
-        let (uid, wrapped, made) = self
+        let sql = "SELECT uid, wrapped, next, made FROM person WHERE person = ?1 AND removed IS NULL";
+        let (uid, wrapped, next, made) = self
             .catalog
-            .reading(|tx| tx.first(sql, &[person.0.into()], |r| Ok((uid(r.blob(0)?)?, r.blob(1)?.to_vec(), r.int(2)? == 1))))?
+            .reading(|tx| {
+                tx.first(sql, &[person.0.into()], |r| Ok((uid(r.blob(0)?)?, r.blob(1)?.to_vec(), r.opt_blob(2)?.map(<[u8]>::to_vec), r.int(3)? == 1)))
+            })?
             .ok_or_else(|| Error::NoSuchPerson(format!("number {}", person.0)))?;
-        let key = self.root.unwrap(&uid, &wrapped)?;
         let dir = self.dir(&uid);
         if !dir.join("catalog.db").exists() {
             if made {
                 return Err(Error::Corrupt(format!("{} is gone", dir.join("catalog.db").display())));
             }
             // A crash came between naming the person and making the tree: make it now.
-            self.make_tree(person, &uid, &key, 0)?;
+            self.make_tree(person, &uid, &self.root.unwrap(&uid, &wrapped)?, 0)?;
         }
-        let catalog = Arc::new(Sqlite::open(&dir.join("catalog.db"), &key.catalog(), false, PERSON_SCHEMA)?);
-        Ok(Arc::new(Store::new(catalog, person, dir.join("packs"), key, self.env.clone())))
+        let (catalog, key) = self.open_catalog(&dir.join("catalog.db"), &uid, &wrapped, next.as_deref())?;
+        let keys = catalog.reading(|tx| ring(tx, person, &key))?;
+        Ok(Arc::new(Store::new(catalog, person, dir.join("packs"), keys, self.env.clone())))
     }
 
     /// Bytes; 0 for no limit.
@@ -202,16 +218,19 @@ impl Host {
         })
     }
 
-    /// Destroys the person's key first, then their files: from then on nothing of theirs can be read.
-    pub fn remove_person(&self, person: &Person) -> Result<()> {
+    /// Destroys the person's key first, then their files: from then on nothing of theirs can be read. Answers whether the
+    /// key is gone from the catalog's log too; if not, somebody was reading, and a clean stop will take it away.
+    pub fn remove_person(&self, person: &Person) -> Result<bool> {
         let now = self.env.now().0;
         self.catalog.writing(|tx| {
-            tx.execute("UPDATE person SET removed = ?2, wrapped = NULL, password = NULL WHERE person = ?1", &[person.id.0.into(), now.into()])?;
+            tx.execute("UPDATE person SET removed = ?2, wrapped = NULL, next = NULL, password = NULL WHERE person = ?1", &[person.id.0.into(), now.into()])?;
             tx.execute("DELETE FROM credential WHERE person = ?1", &[person.id.0.into()])?;
             Ok(())
         })?;
+        let shredded = self.catalog.settle()?;
         let dir = self.dir(&person.uid);
-        std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))
+        std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
+        Ok(shredded)
     }
 
     /// Deletes what an interrupted removal of a person left; answers how many directories went.
@@ -236,7 +255,7 @@ impl Host {
     }
 
     /// See [`Catalog::settle`]; for the host's own catalog.
-    pub(crate) fn settle(&self) -> Result<()> {
+    pub(crate) fn settle(&self) -> Result<bool> {
         self.catalog.settle()
     }
 
@@ -351,6 +370,18 @@ impl Host {
     }
 }
 
+/// The keys that the catalog, opened with `key`, tells of.
+fn ring(tx: &dyn Tx, person: PersonId, key: &PersonKey) -> Result<KeyRing> {
+    let key32 = |bytes: &[u8]| bytes32(bytes).map(Key::from_bytes);
+    let epoch = |n: i64| u32::try_from(n).map_err(|_| Error::Corrupt("a key's epoch is out of range".into()));
+    let sql = "SELECT epoch, names FROM head WHERE person = ?1";
+    let head = tx.first(sql, &[person.0.into()], |r| Ok((epoch(r.int(0)?)?, r.opt_blob(1)?.map(key32).transpose()?)))?;
+    let Some((newest, Some(names))) = head else { return Ok(KeyRing::first(key.clone())) };
+    let sql = "SELECT epoch, key FROM earlier_key WHERE person = ?1";
+    let earlier = tx.all(sql, &[person.0.into()], |r| Ok((epoch(r.int(0)?)?, PersonKey::from_key(key32(r.blob(1)?)?))))?;
+    Ok(KeyRing::changed(key.clone(), newest, earlier, names))
+}
+
 fn uid(bytes: &[u8]) -> Result<[u8; 16]> {
     bytes.try_into().map_err(|_| Error::Corrupt("a person's uid is not 16 bytes".into()))
 }
@@ -382,7 +413,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let env = Env { clock: Arc::new(Fixed), entropy: Arc::new(Fixed) };
         let root = RootKey { key: Key::from_bytes([7; 32]), epoch: 1 };
-        let before: Arc<dyn Catalog> = Arc::new(Sqlite::open(&dir.path().join("holm.db"), &root.catalog_key(), true, &HOST_SCHEMA[..1]).unwrap());
+        let before: Arc<dyn Catalog> =
+            Arc::new(Sqlite::open(&dir.path().join("holm.db"), &root.catalog_key(), true, Deleted::Overwritten, &HOST_SCHEMA[..1]).unwrap());
         let wrapped = root.wrap(&env, &[5; 16], &PersonKey::from_key(Key::from_bytes([6; 32])));
         before
             .writing(|tx| {

@@ -15,6 +15,14 @@ impl hkdf::KeyType for Len32 {
     }
 }
 
+/// HKDF-SHA-256 (RFC 5869).
+pub(crate) fn hkdf(secret: &[u8], salt: &[u8], info: &[u8]) -> Key {
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret);
+    let mut out = [0; 32];
+    prk.expand(&[info], Len32).and_then(|okm| okm.fill(&mut out)).expect("HKDF-SHA-256 gives 32 bytes");
+    Key(out)
+}
+
 /// 32 secret bytes that print as nothing and are wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Key([u8; 32]);
@@ -40,10 +48,7 @@ impl Key {
 
     /// HKDF-SHA-256 (RFC 5869) of this key under `salt` and a purpose label.
     pub fn derive(&self, salt: &[u8], label: &str) -> Key {
-        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&self.0);
-        let mut out = [0; 32];
-        prk.expand(&[label.as_bytes()], Len32).and_then(|okm| okm.fill(&mut out)).expect("HKDF-SHA-256 gives 32 bytes");
-        Key(out)
+        hkdf(&self.0, salt, label.as_bytes())
     }
 
     pub(crate) fn aead(&self) -> LessSafeKey {
@@ -121,5 +126,54 @@ impl PersonKey {
 
     pub fn pack(&self, salt: &[u8; 32]) -> Key {
         self.0.derive(salt, "holm 1 pack")
+    }
+
+    /// Keys the BLAKE3 by which records of a pack are marked, once the person's key has changed.
+    pub fn pack_marks(&self, salt: &[u8; 32]) -> Key {
+        self.0.derive(salt, "holm 1 pack mark")
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.0
+    }
+}
+
+/// A person's keys: the newest, for all that is written, and those that packs are still sealed under.
+#[derive(Clone, Debug)]
+pub struct KeyRing {
+    /// How often the key was changed.
+    pub epoch: u32,
+    newest: PersonKey,
+    earlier: Vec<(u32, PersonKey)>,
+    names: Key,
+}
+
+impl KeyRing {
+    /// Of a person whose key never changed.
+    pub fn first(key: PersonKey) -> KeyRing {
+        KeyRing { epoch: 0, names: key.chunk_names(), newest: key, earlier: Vec::new() }
+    }
+
+    /// `names` is [`PersonKey::chunk_names`] of the very first key.
+    pub fn changed(key: PersonKey, epoch: u32, earlier: Vec<(u32, PersonKey)>, names: Key) -> KeyRing {
+        KeyRing { epoch, newest: key, earlier, names }
+    }
+
+    pub fn newest(&self) -> &PersonKey {
+        &self.newest
+    }
+
+    /// Keys the BLAKE3 that names chunks and content; the same through every change.
+    pub fn names(&self) -> &Key {
+        &self.names
+    }
+
+    pub fn of(&self, epoch: u32) -> Option<&PersonKey> {
+        if epoch == self.epoch { Some(&self.newest) } else { self.earlier.iter().find(|(e, _)| *e == epoch).map(|(_, key)| key) }
+    }
+
+    /// Whether packs may be sealed under an earlier key.
+    pub fn has_earlier(&self) -> bool {
+        !self.earlier.is_empty()
     }
 }

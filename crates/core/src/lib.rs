@@ -6,6 +6,7 @@
 //! `upkeep`, `host`, `access`.
 
 mod access;
+pub mod age;
 mod env;
 mod error;
 mod host;
@@ -24,9 +25,9 @@ pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, Tr
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
 pub use host::attempts::Limit;
-pub use host::{Credential, Host, Person, Proof};
+pub use host::{Credential, Host, Kit, Person, Proof};
 pub use journal::{Difference, Differences, Op, Record, Seq};
-pub use keys::{Key, PersonKey, RootKey};
+pub use keys::{Key, KeyRing, PersonKey, RootKey};
 pub use ledger::{Grant, KnownParty, LedgerEntry, NewGrant, Rights, Scope, Standing, Terms};
 pub use name::{MAX_NAME, Name, Path};
 pub use party::{Abilities, Ability, Party, PartyId, PartyKind, PersonId};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::age::Identity;
 use crate::env::{Clock, Entropy, Env, Timestamp};
-use crate::keys::{Key, PersonKey, RootKey};
+use crate::keys::{Key, KeyRing, PersonKey, RootKey};
 use crate::store::pack::{PackReader, PackWriter, file_name};
 
 /// Gives the same bytes to whoever asks.
@@ -52,11 +53,17 @@ fn the_documented_vectors_hold() {
     let salt: [u8; 32] = given("salt").try_into().unwrap();
     let wrapped = root.wrap(&env(&given("wrap nonce")), &uid, &person);
     assert_eq!(root.unwrap(&uid, &wrapped).unwrap().catalog(), person.catalog());
+    let ring = KeyRing::first(person.clone());
     let name = *blake3::keyed_hash(person.chunk_names().bytes(), &given("chunk")).as_bytes();
     let dir = tempfile::tempdir().unwrap();
-    let mut pack = PackWriter::create(dir.path(), &person, &env(&salt)).unwrap();
+    let mut pack = PackWriter::create(dir.path(), &ring, &env(&salt)).unwrap();
     let place = pack.append(&name, &given("chunk"), &mut Vec::new()).unwrap();
     pack.sync().unwrap();
+    let changed = KeyRing::changed(person.clone(), 1, vec![], person.chunk_names());
+    let second = tempfile::tempdir().unwrap();
+    let mut marked = PackWriter::create(second.path(), &changed, &env(&salt)).unwrap();
+    marked.append(&name, &given("chunk"), &mut Vec::new()).unwrap();
+    let kit = Identity::from_bytes(key("kit").bytes().to_owned());
     let computed = [
         ("host catalog key", hex(root.catalog_key().bytes())),
         ("wrapped person key", hex(&wrapped)),
@@ -66,12 +73,16 @@ fn the_documented_vectors_hold() {
         ("pack key", hex(person.pack(&salt).bytes())),
         ("chunk name", hex(&name)),
         ("pack", hex(&std::fs::read(dir.path().join(file_name(&salt))).unwrap())),
+        ("pack mark key", hex(person.pack_marks(&salt).bytes())),
+        ("pack of epoch 1", hex(&std::fs::read(second.path().join(file_name(&salt))).unwrap())),
+        ("kit identity", kit.text().to_string()),
+        ("kit recipient", kit.recipient().unwrap().text()),
     ];
     let told: String = computed.iter().map(|(n, v)| format!("{n:<18}{v}\n")).collect();
     for (name, value) in &computed {
         assert_eq!(table.get(*name), Some(value), "the table should say:\n{told}");
     }
     let mut read = Vec::new();
-    PackReader::open(dir.path(), &person, &salt).unwrap().verify(&name, place, &mut read).unwrap();
+    PackReader::open(dir.path(), &ring, &salt).unwrap().verify(&name, place, &mut read).unwrap();
     assert_eq!(read, given("chunk"));
 }

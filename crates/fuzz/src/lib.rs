@@ -7,7 +7,10 @@ mod settings_file;
 mod uri;
 mod xml;
 
-// The server is a program and no library: these two files of it are compiled here once more.
+// The server is a program and no library: these files of it are compiled here once more.
+#[allow(dead_code)]
+#[path = "../../server/src/durable.rs"]
+mod durable;
 #[allow(dead_code)]
 #[path = "../../server/src/root_key.rs"]
 mod root_key;

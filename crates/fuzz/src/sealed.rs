@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holm_core::pack::{HEADER, PackReader, PackWriter, Place, RECORD_HEADER, SEGMENT, TAG, file_name, record_len, salt_of};
-use holm_core::{Clock, Entropy, Env, Key, PersonKey, RootKey, Timestamp};
+use holm_core::{Clock, Entropy, Env, Key, KeyRing, PersonKey, RootKey, Timestamp};
 
 use crate::root_key;
 
@@ -53,8 +53,8 @@ pub fn pack(data: &[u8]) {
 }
 
 fn sealed(dir: &Path, file: &Path, numbers: &mut Numbers<'_>) {
-    let person = PersonKey::from_key(Key::from_bytes([3; 32]));
-    let mut writer = PackWriter::create(dir, &person, &env(9)).expect("a pack");
+    let keys = KeyRing::first(PersonKey::from_key(Key::from_bytes([3; 32])));
+    let mut writer = PackWriter::create(dir, &keys, &env(9)).expect("a pack");
     let lengths = [numbers.next() % (3 * SEGMENT), numbers.next() % 1_000];
     let chunks = lengths.map(|length| (0..length).map(|n| (n ^ n >> 8 ^ length) as u8).collect::<Vec<_>>());
     let places = [0, 1].map(|n| writer.append(&[n as u8; 32], &chunks[n], &mut Vec::new()).expect("a record"));
@@ -70,10 +70,10 @@ fn sealed(dir: &Path, file: &Path, numbers: &mut Numbers<'_>) {
     changed[at] ^= 1 << bit;
     let check = |text: &[u8], broken: Range<usize>| {
         std::fs::write(file, text).expect("the pack");
-        let Ok(reader) = PackReader::open(dir, &person, &[9; 32]) else {
-            return assert!(broken.start < 40, "a whole header was refused");
+        let Ok(reader) = PackReader::open(dir, &keys, &[9; 32]) else {
+            return assert!(broken.start < 44, "a whole header was refused");
         };
-        assert!(broken.is_empty() || broken.start >= 40, "a changed header was taken");
+        assert!(broken.is_empty() || broken.start >= 44, "a changed header was taken");
         for n in [0, 1] {
             let (name, place, chunk) = ([n as u8; 32], places[n], &chunks[n]);
             let hurt = |r: Range<usize>| !r.is_empty() && r.start < broken.end && broken.start < r.end;
@@ -109,10 +109,10 @@ fn sealed(dir: &Path, file: &Path, numbers: &mut Numbers<'_>) {
 
 /// Bytes that nobody sealed, after a header that fits.
 fn foreign(dir: &Path, file: &Path, data: &[u8]) {
-    let person = PersonKey::from_key(Key::from_bytes([4; 32]));
+    let keys = KeyRing::first(PersonKey::from_key(Key::from_bytes([4; 32])));
     let Some(header) = std::fs::read(file).ok().and_then(|b| b.get(..HEADER as usize).map(<[u8]>::to_vec)) else { return };
     std::fs::write(file, [&header[..], data].concat()).expect("the pack");
-    let reader = PackReader::open(dir, &person, &[9; 32]).expect("a header that fits");
+    let reader = PackReader::open(dir, &keys, &[9; 32]).expect("a header that fits");
     let mut numbers = Numbers(data);
     let (pos, record, length) = (numbers.next() % 4_096, numbers.next(), numbers.next() % (4 * SEGMENT) + 1);
     let place = Place { pos: pos as u64, record: record as u64, length: length as u32 };
@@ -151,10 +151,12 @@ pub fn keys(data: &[u8]) {
     assert!(RootKey { epoch: root.epoch ^ 1 << (at % 32), ..root.clone() }.unwrap(&uid, &wrapped).is_err(), "of another epoch");
 
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Some(RootKey { key, epoch }) = root_key::parse(text) {
-        let hex: String = key.bytes().iter().map(|b| format!("{b:02x}")).collect();
-        assert!(text.to_ascii_lowercase().contains(&hex), "a key that the file does not hold");
-        let again = root_key::parse(&format!("holm-root-key 1 {epoch} {hex}\n")).expect("what was written");
-        assert!(again.key == key && again.epoch == epoch);
+    if let Some(found) = root_key::parse(text) {
+        for RootKey { key, .. } in &found {
+            let hex: String = key.bytes().iter().map(|b| format!("{b:02x}")).collect();
+            assert!(text.to_ascii_lowercase().contains(&hex), "a key that the file does not hold");
+        }
+        let again = root_key::parse(&root_key::text(&found)).expect("what was written");
+        assert!(again.len() == found.len() && again.iter().zip(&found).all(|(a, b)| a.key == b.key && a.epoch == b.epoch));
     }
 }

@@ -1,56 +1,68 @@
-//! The root key's file: one line, `holm-root-key 1 EPOCH HEX`, readable by its owner alone. It opens everything, so it
-//! lies outside the data directory, and a copy of it belongs somewhere safe.
+//! The root key's file: a line `holm-root-key 1 EPOCH HEX`, readable by its owner alone; two lines while a new key takes
+//! the place of an old one. It opens everything, so it lies outside the data directory, and a copy belongs somewhere safe.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use holm_core::{Env, Key, RootKey};
 
+use crate::durable::{self, Present};
 use crate::settings::Fallible;
 
-/// Reads the key; makes one where there is neither a key nor data. Answers whether it was made.
-pub fn open(path: &Path, data: &Path, env: &Env) -> Fallible<(RootKey, bool)> {
+/// Whoever copies the data directory must not have the key with it.
+pub fn outside(path: &Path, data: &Path) -> Fallible<()> {
     if std::path::absolute(path)?.starts_with(std::path::absolute(data)?) {
         return Err(format!("the root key {} would lie in the data directory, and whoever copies one has both: keep it elsewhere", path.display()).into());
     }
+    Ok(())
+}
+
+/// The keys of the file, oldest first; none where there is no file.
+pub fn read(path: &Path) -> Fallible<Vec<RootKey>> {
     match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let key = parse(&text).ok_or_else(|| format!("{} holds no root key", path.display()))?;
-            if path.metadata().is_ok_and(|m| m.mode() & 0o077 != 0) {
-                eprintln!("holm: others on this machine may read {}; mend it with chmod 400", path.display());
-            }
-            Ok((key, false))
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            if data.join("holm.db").exists() {
-                return Err(format!("{} holds data, but its root key {} is missing; put the copy you kept there", data.display(), path.display()).into());
-            }
-            Ok((create(path, env)?, true))
-        }
+        Ok(text) => Ok(parse(&text).ok_or_else(|| format!("{} holds no root key", path.display()))?),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(e) => Err(format!("{}: {e}", path.display()).into()),
     }
 }
 
-fn create(path: &Path, env: &Env) -> Fallible<RootKey> {
-    let dir = match path.parent().ok_or("the root key's path has no directory")? {
-        dir if dir.as_os_str().is_empty() => Path::new("."),
-        dir => dir,
-    };
-    std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let key = Key::random(env);
-    let hex: String = key.bytes().iter().map(|b| format!("{b:02x}")).collect();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    writeln!(file, "holm-root-key 1 1 {hex}")?;
-    file.sync_all()?;
-    std::fs::File::open(dir)?.sync_all()?;
-    Ok(RootKey { key, epoch: 1 })
+/// Reads the keys; makes one where there is neither a key nor data. Answers whether it was made.
+pub fn open(path: &Path, data: &Path, env: &Env) -> Fallible<(Vec<RootKey>, bool)> {
+    outside(path, data)?;
+    let keys = read(path)?;
+    if !keys.is_empty() {
+        if path.metadata().is_ok_and(|m| m.mode() & 0o077 != 0) {
+            eprintln!("holm: others on this machine may read {}; mend it with chmod 400", path.display());
+        }
+        return Ok((keys, false));
+    }
+    if data.join("holm.db").exists() {
+        let (data, path) = (data.display(), path.display());
+        return Err(format!("{data} holds data, but its root key {path} is missing: put the copy you kept there, or run holm recover").into());
+    }
+    let keys = vec![RootKey { key: Key::random(env), epoch: 1 }];
+    write(path, &keys, Present::Refuse)?;
+    Ok((keys, true))
 }
 
-/// The key that a file of this text holds.
-pub fn parse(text: &str) -> Option<RootKey> {
-    let mut words = text.split_whitespace();
+pub fn write(path: &Path, keys: &[RootKey], present: Present) -> Fallible<()> {
+    durable::write(path, text(keys).as_bytes(), 0o400, present)
+}
+
+/// What the file says.
+pub fn text(keys: &[RootKey]) -> String {
+    let hex = |key: &RootKey| key.key.bytes().iter().map(|b| format!("{b:02x}")).collect::<String>();
+    keys.iter().map(|key| format!("holm-root-key 1 {} {}\n", key.epoch, hex(key))).collect()
+}
+
+/// One key or more; None if any line is something else.
+pub fn parse(text: &str) -> Option<Vec<RootKey>> {
+    let keys: Vec<RootKey> = text.lines().filter(|line| !line.trim().is_empty()).map(parse_line).collect::<Option<_>>()?;
+    (!keys.is_empty()).then_some(keys)
+}
+
+fn parse_line(line: &str) -> Option<RootKey> {
+    let mut words = line.split_whitespace();
     if (words.next()?, words.next()?) != ("holm-root-key", "1") {
         return None;
     }

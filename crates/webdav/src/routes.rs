@@ -134,7 +134,7 @@ async fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> R
         None => {
             let (auth, name) = (webdav.auth.clone(), name.clone());
             let asked = tokio::task::spawn_blocking(move || auth.app_password(&name, &secret, address)).await;
-            asked.unwrap_or_else(|_| Err(holm_core::Error::Poisoned))
+            asked.unwrap_or(Err(holm_core::Error::Poisoned))
         }
     };
     match verdict {

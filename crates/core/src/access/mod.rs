@@ -127,8 +127,8 @@ impl Gate {
     /// without a word (D07).
     pub fn settle(&self) -> Result<()> {
         let trees: Vec<_> = self.trees.lock().expect("open trees").values().cloned().collect();
-        trees.iter().try_for_each(|tree| tree.store.catalog.settle())?;
-        self.host.settle()
+        trees.iter().try_for_each(|tree| tree.store.catalog.settle().map(|_| ()))?;
+        self.host.settle().map(|_| ())
     }
 
     /// A person's store: the open one where there is one, else opened for this only.
@@ -140,6 +140,16 @@ impl Gate {
     /// One round of upkeep for a person; blocking, and long where there is much to do.
     pub fn keep_up(&self, person: PersonId, rules: &Rules) -> Result<Upkeep> {
         upkeep::run(&*self.store(person)?, &self.env, rules)
+    }
+
+    /// Whether a change of the person's key is not complete: packs may be sealed under an earlier one.
+    pub fn has_earlier_keys(&self, person: PersonId) -> Result<bool> {
+        Ok(self.store(person)?.ring().has_earlier())
+    }
+
+    /// Completes a change of the person's key; blocking, as long as reading and writing all they keep. May be interrupted.
+    pub fn reseal(&self, person: PersonId) -> Result<Upkeep> {
+        upkeep::reseal(&*self.store(person)?, &self.env)
     }
 
     /// Checks all a person keeps; blocking, and as long as reading the catalog or, with `deep`, every byte.

@@ -109,8 +109,9 @@ pub trait Catalog: Send + Sync {
     fn read(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()>;
     /// Runs `work` alone; when it succeeds the result is durable before this returns, else nothing happened.
     fn write(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()>;
-    /// Brings everything committed to where each part of it is sealed on its own: a damaged log only seems shorter.
-    fn settle(&self) -> Result<()>;
+    /// Brings everything committed to where each part of it is sealed on its own: a damaged log only seems shorter. Answers
+    /// whether the log is empty now; a reader in the midst of something keeps it, and the next start goes on with it.
+    fn settle(&self) -> Result<bool>;
     /// What the engine itself finds wrong with its storage; one text a finding.
     fn verify(&self) -> Result<Vec<String>>;
 }

@@ -15,7 +15,7 @@ use super::shelf::Shelf;
 use super::upload::Staged;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::keys::PersonKey;
+use crate::keys::KeyRing;
 use crate::party::PersonId;
 
 const CHUNK_MIN: usize = 128 * 1024;
@@ -77,10 +77,10 @@ pub enum Stored {
 }
 
 impl Store {
-    pub fn new(catalog: Arc<dyn Catalog>, person: PersonId, dir: PathBuf, key: PersonKey, env: Env) -> Store {
-        let names = *key.chunk_names().bytes();
-        let cuts = Cuts::new(key.chunk_cuts());
-        Store { catalog, person, names, cuts, staged: AtomicU64::new(0), shelf: Shelf::new(dir, key, env), parts: Mutex::default() }
+    pub fn new(catalog: Arc<dyn Catalog>, person: PersonId, dir: PathBuf, keys: KeyRing, env: Env) -> Store {
+        let names = *keys.names().bytes();
+        let cuts = Cuts::new(keys.newest().chunk_cuts());
+        Store { catalog, person, names, cuts, staged: AtomicU64::new(0), shelf: Shelf::new(dir, keys, env), parts: Mutex::default() }
     }
 
     /// The keyed hash of content kept whole, or of one chunk.

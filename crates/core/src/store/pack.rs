@@ -11,7 +11,7 @@ use rustix::io::ReadWriteFlags;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::keys::PersonKey;
+use crate::keys::{Key, KeyRing, PersonKey};
 use crate::store::sqlite::sync_dir;
 
 pub const MAGIC: &[u8; 8] = b"HOLMPAK1";
@@ -72,11 +72,45 @@ fn aad(name: &ChunkName, length: u32, segment: u32) -> Aad<[u8; 41]> {
     Aad::from(bytes)
 }
 
+/// How a pack's records are sealed and marked.
+struct Seal {
+    key: LessSafeKey,
+    /// Chunks' names outlast a change of the person's key, so that a thief with an old one would know them again in new packs:
+    /// there they are hashed once more. None in packs of the first key, where records bear the names themselves.
+    marks: Option<Key>,
+}
+
+impl Seal {
+    fn new(key: &PersonKey, epoch: u32, salt: &[u8; 32]) -> Seal {
+        Seal { key: key.pack(salt).aead(), marks: (epoch > 0).then(|| key.pack_marks(salt)) }
+    }
+
+    /// What a record of the chunk bears as its name.
+    fn mark(&self, name: &ChunkName) -> ChunkName {
+        self.marks.as_ref().map_or(*name, |key| *blake3::keyed_hash(key.bytes(), name).as_bytes())
+    }
+}
+
+/// The epoch in a pack's header.
+pub fn epoch_of(path: &Path) -> Result<u32> {
+    let file = File::open(path).map_err(Error::io(format!("opening {}", path.display())))?;
+    header(&file, path).map(|(_, epoch)| epoch)
+}
+
+fn header(file: &File, path: &Path) -> Result<([u8; 32], u32)> {
+    let mut header = [0; 44];
+    if file.read_exact_at(&mut header, 0).is_err() || &header[..8] != MAGIC {
+        return Err(Error::Corrupt(format!("{} does not begin as its pack must", path.display())));
+    }
+    let (salt, epoch) = header[8..].split_at(32);
+    Ok((salt.try_into().expect("32 bytes"), u32::from_le_bytes(epoch.try_into().expect("four bytes"))))
+}
+
 /// A pack being written.
 pub struct PackWriter {
     file: File,
     dir: PathBuf,
-    key: LessSafeKey,
+    seal: Seal,
     salt: [u8; 32],
     pos: u64,
     records: u64,
@@ -85,16 +119,17 @@ pub struct PackWriter {
 }
 
 impl PackWriter {
-    pub fn create(dir: &Path, person: &PersonKey, env: &Env) -> Result<PackWriter> {
+    pub fn create(dir: &Path, keys: &KeyRing, env: &Env) -> Result<PackWriter> {
         let salt: [u8; 32] = env.random();
         let path = dir.join(file_name(&salt));
         let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(Error::io(format!("creating {}", path.display())))?;
         let mut header = [0; HEADER as usize];
         header[..8].copy_from_slice(MAGIC);
         header[8..40].copy_from_slice(&salt);
+        header[40..44].copy_from_slice(&keys.epoch.to_le_bytes());
         file.write_all_at(&header, 0).map_err(Error::io("writing a pack's header"))?;
-        let key = person.pack(&salt).aead();
-        Ok(PackWriter { file, dir: dir.into(), key, salt, pos: HEADER, records: 0, named: false, dirty: true })
+        let seal = Seal::new(keys.newest(), keys.epoch, &salt);
+        Ok(PackWriter { file, dir: dir.into(), seal, salt, pos: HEADER, records: 0, named: false, dirty: true })
     }
 
     pub fn salt(&self) -> &[u8; 32] {
@@ -109,6 +144,7 @@ impl PackWriter {
     pub fn append(&mut self, name: &ChunkName, bytes: &[u8], scratch: &mut Vec<u8>) -> Result<Place> {
         let length = bytes.len() as u32;
         let place = Place { pos: self.pos, record: self.records, length };
+        let name = &self.seal.mark(name);
         scratch.clear();
         scratch.extend_from_slice(RECORD_MAGIC);
         scratch.extend_from_slice(&length.to_le_bytes());
@@ -117,6 +153,7 @@ impl PackWriter {
             let start = scratch.len();
             scratch.extend_from_slice(plain);
             let tag = self
+                .seal
                 .key
                 .seal_in_place_separate_tag(nonce(self.records, segment as u32), aad(name, length, segment as u32), &mut scratch[start..])
                 .map_err(|_| Error::Key("sealing failed"))?;
@@ -147,26 +184,27 @@ impl PackWriter {
 /// A pack open for reading.
 pub struct PackReader {
     file: File,
-    key: LessSafeKey,
+    seal: Seal,
 }
 
 impl PackReader {
-    pub fn open(dir: &Path, person: &PersonKey, salt: &[u8; 32]) -> Result<PackReader> {
+    pub fn open(dir: &Path, keys: &KeyRing, salt: &[u8; 32]) -> Result<PackReader> {
         let path = dir.join(file_name(salt));
         let file = File::open(&path).map_err(Error::io(format!("opening {}", path.display())))?;
-        let mut header = [0; 40];
-        let whole = file.read_exact_at(&mut header, 0).is_ok();
-        if !whole || &header[..8] != MAGIC || &header[8..] != salt {
-            return Err(Error::Corrupt(format!("{} does not begin as its pack must", path.display())));
+        match header(&file, &path)? {
+            (found, _) if found != *salt => Err(Error::Corrupt(format!("{} does not begin as its pack must", path.display()))),
+            (_, epoch) => match keys.of(epoch) {
+                Some(key) => Ok(PackReader { file, seal: Seal::new(key, epoch, salt) }),
+                None => Err(Error::Corrupt(format!("{} is sealed under key {epoch} of this person, which is gone", path.display()))),
+            },
         }
-        Ok(PackReader { file, key: person.pack(salt).aead() })
     }
 
     /// Reads a whole record as it was written: its header must say what the catalog says.
     pub fn verify(&self, name: &ChunkName, place: Place, out: &mut Vec<u8>) -> Result<()> {
         let mut header = [0; RECORD_HEADER];
         self.file.read_exact_at(&mut header, place.pos).map_err(|_| Error::Corrupt("a pack is shorter than the catalog says".into()))?;
-        if header[..4] != *RECORD_MAGIC || header[4..8] != place.length.to_le_bytes() || header[8..] != *name {
+        if header[..4] != *RECORD_MAGIC || header[4..8] != place.length.to_le_bytes() || header[8..] != self.seal.mark(name) {
             return Err(Error::Corrupt("a record's header is not the one that was written".into()));
         }
         self.read(name, place, 0, place.length, out)
@@ -203,10 +241,11 @@ impl PackReader {
     /// Opens the segments that were read to the end of `out` and leaves the plain bytes that were asked for.
     fn unseal(&self, name: &ChunkName, place: Place, span: &Span, base: usize, out: &mut Vec<u8>) -> Result<()> {
         let mut write = base;
+        let name = &self.seal.mark(name);
         for (n, start) in (base..out.len()).step_by(SEGMENT + TAG).enumerate() {
             let stop = (start + SEGMENT + TAG).min(out.len());
             let segment = span.first + n as u32;
-            let opened = self.key.open_in_place(nonce(place.record, segment), aad(name, place.length, segment), &mut out[start..stop]);
+            let opened = self.seal.key.open_in_place(nonce(place.record, segment), aad(name, place.length, segment), &mut out[start..stop]);
             let plain = match opened {
                 Ok(plain) => plain.len(),
                 Err(_) if cfg!(mutant = "lost-tag") => stop - start - TAG,

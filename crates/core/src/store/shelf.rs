@@ -8,7 +8,7 @@ use super::content::Store;
 use super::pack::{self, PackReader, PackWriter};
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
-use crate::keys::PersonKey;
+use crate::keys::KeyRing;
 
 /// Packs kept open for reading; each costs a descriptor.
 const OPEN_PACKS: usize = 32;
@@ -19,7 +19,7 @@ const IDLE_LONG: i64 = Timestamp::HOUR;
 
 pub(super) struct Shelf {
     dir: PathBuf,
-    key: PersonKey,
+    keys: KeyRing,
     env: Env,
     readers: Mutex<VecDeque<(i64, Arc<PackReader>)>>,
     writers: Mutex<Vec<(PackWriter, Timestamp)>>,
@@ -34,8 +34,8 @@ pub struct PackFile {
 }
 
 impl Shelf {
-    pub fn new(dir: PathBuf, key: PersonKey, env: Env) -> Shelf {
-        Shelf { dir, key, env, readers: Mutex::default(), writers: Mutex::default() }
+    pub fn new(dir: PathBuf, keys: KeyRing, env: Env) -> Shelf {
+        Shelf { dir, keys, env, readers: Mutex::default(), writers: Mutex::default() }
     }
 
     /// A pack of this process's own to append to, and whether it is new.
@@ -49,7 +49,7 @@ impl Shelf {
             }
         }
         drop(idle);
-        Ok((PackWriter::create(&self.dir, &self.key, &self.env)?, true))
+        Ok((PackWriter::create(&self.dir, &self.keys, &self.env)?, true))
     }
 
     pub fn give_back(&self, writer: PackWriter) {
@@ -66,7 +66,7 @@ impl Shelf {
             open.push_front(kept.clone());
             return Ok(kept.1);
         }
-        let reader = Arc::new(PackReader::open(&self.dir, &self.key, salt)?);
+        let reader = Arc::new(PackReader::open(&self.dir, &self.keys, salt)?);
         open.push_front((pack, reader.clone()));
         open.truncate(OPEN_PACKS);
         Ok(reader)
@@ -120,10 +120,19 @@ impl Store {
     }
 
     pub(crate) fn new_pack(&self) -> Result<PackWriter> {
-        PackWriter::create(&self.shelf.dir, &self.shelf.key, &self.shelf.env)
+        PackWriter::create(&self.shelf.dir, &self.shelf.keys, &self.shelf.env)
     }
 
     pub(crate) fn open_pack(&self, salt: &[u8; 32]) -> Result<PackReader> {
-        PackReader::open(&self.shelf.dir, &self.shelf.key, salt)
+        PackReader::open(&self.shelf.dir, &self.shelf.keys, salt)
+    }
+
+    pub(crate) fn ring(&self) -> &KeyRing {
+        &self.shelf.keys
+    }
+
+    /// Whether a pack is sealed under an earlier key of the person's.
+    pub(crate) fn outdated(&self, salt: &[u8; 32]) -> Result<bool> {
+        Ok(self.ring().has_earlier() && pack::epoch_of(&self.shelf.path(salt))? != self.ring().epoch)
     }
 }

@@ -30,9 +30,19 @@ const SYNCHRONOUS: &str = if cfg!(mutant = "no-catalog-sync") {
 /// Below this, SQLite can corrupt a WAL.
 const MIN_SQLITE: i32 = 3_051_003;
 
+/// What becomes of the bytes that a transaction deletes or replaces.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// They stay in the file until something is written over them.
+    Left,
+    /// Zeros are written over them: for keys.
+    Overwritten,
+}
+
 pub struct Sqlite {
     path: std::path::PathBuf,
     key: Key,
+    deleted: Deleted,
     writer: Mutex<Connection>,
     readers: Mutex<Readers>,
     returned: Condvar,
@@ -67,7 +77,7 @@ impl Drop for Lease<'_> {
 impl Sqlite {
     /// Opens (or with `create` makes) the file and brings its schema up to date: `migrations[n]` leads from version
     /// n to n+1. A file of a later version is refused, so that an old program never harms newer data.
-    pub fn open(path: &Path, key: &Key, create: bool, migrations: &[&str]) -> Result<Sqlite> {
+    pub fn open(path: &Path, key: &Key, create: bool, deleted: Deleted, migrations: &[&str]) -> Result<Sqlite> {
         if rusqlite::version_number() < MIN_SQLITE {
             return Err(Error::Catalog(format!("SQLite {} is too old; 3.51.3 is needed", rusqlite::version())));
         }
@@ -75,12 +85,12 @@ impl Sqlite {
         if fresh && !create {
             return Err(Error::Catalog(format!("{} does not exist", path.display())));
         }
-        let conn = connect(path, key, create)?;
+        let conn = connect(path, key, create, deleted)?;
         migrate(&conn, migrations)?;
         if fresh && let Some(dir) = path.parent() {
             sync_dir(dir)?;
         }
-        Ok(Sqlite { path: path.into(), key: key.clone(), writer: Mutex::new(conn), readers: Mutex::default(), returned: Condvar::new() })
+        Ok(Sqlite { path: path.into(), key: key.clone(), deleted, writer: Mutex::new(conn), readers: Mutex::default(), returned: Condvar::new() })
     }
 
     fn lease(&self) -> Result<Lease<'_>> {
@@ -93,9 +103,52 @@ impl Sqlite {
         drop(readers);
         // Counted already, so that a failure to open gives the place back.
         let mut lease = Lease { sqlite: self, conn: None, good: false };
-        lease.conn = Some(connect(&self.path, &self.key, false)?);
+        lease.conn = Some(connect(&self.path, &self.key, false, self.deleted)?);
         Ok(lease)
     }
+}
+
+/// Writes all that a file holds into a new one under another key. Nobody may write meanwhile; what an earlier attempt left
+/// goes.
+pub fn copy(from: &Path, key: &Key, to: &Path, other: &Key) -> Result<()> {
+    for file in [to.to_owned(), beside(to, "-journal"), beside(to, "-wal"), beside(to, "-shm")] {
+        match std::fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(format!("deleting {}", file.display()))(e)),
+            _ => {}
+        }
+    }
+    let name = to.to_str().ok_or_else(|| Error::Invalid(format!("{} is no UTF-8", to.display())))?;
+    // May create files, for the sake of the one that is attached.
+    let conn = connect(from, key, true, Deleted::Left)?;
+    conn.execute("ATTACH DATABASE ?1 AS copy KEY ?2", [name, &spelled(other)]).map_err(sql)?;
+    // Whoever gives the copy its place syncs it; one that is cut off is thrown away.
+    conn.execute_batch("PRAGMA copy.journal_mode=OFF; PRAGMA copy.synchronous=OFF").map_err(sql)?;
+    conn.query_row("SELECT sqlcipher_export('copy')", [], |_| Ok(())).map_err(sql)?;
+    // A damaged page would be copied as zeros, well sealed.
+    sound(&conn)?;
+    let version: i64 = conn.query_row("PRAGMA main.user_version", [], |row| row.get(0)).map_err(sql)?;
+    conn.execute_batch(&format!("PRAGMA copy.user_version={version}; DETACH DATABASE copy")).map_err(sql)
+}
+
+/// Gives a closed, complete file the name of another closed one, which is gone then; durable when this returns.
+pub fn take_place(new: &Path, of: &Path) -> Result<()> {
+    for log in [beside(new, "-wal"), beside(of, "-wal")] {
+        if log.metadata().is_ok_and(|m| m.len() > 0) {
+            return Err(Error::Catalog(format!("{} is in use; stop whatever has it open", log.display())));
+        }
+        // An empty one would be taken for the new file's.
+        let _ = std::fs::remove_file(log);
+    }
+    let io = || Error::io(format!("putting {} in place", of.display()));
+    std::fs::File::open(new).and_then(|file| file.sync_all()).map_err(io())?;
+    std::fs::rename(new, of).map_err(io())?;
+    of.parent().map_or(Ok(()), sync_dir)
+}
+
+fn beside(path: &Path, end: &str) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// Makes a directory's entries durable.
@@ -103,18 +156,23 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
     std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io(format!("syncing directory {}", dir.display())))
 }
 
-fn connect(path: &Path, key: &Key, create: bool) -> Result<Connection> {
+/// A raw key: no password stretching, so that opening costs a millisecond and not a second.
+fn spelled(key: &Key) -> String {
+    let hex: String = key.bytes().iter().map(|b| format!("{b:02x}")).collect();
+    format!("x'{hex}'")
+}
+
+fn connect(path: &Path, key: &Key, create: bool, deleted: Deleted) -> Result<Connection> {
+    let secure_delete = if deleted == Deleted::Overwritten { "ON" } else { "OFF" };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
     let conn = Connection::open_with_flags(path, flags).map_err(sql)?;
-    let hex: String = key.bytes().iter().map(|b| format!("{b:02x}")).collect();
-    // A raw key: no password stretching, so that opening costs a millisecond and not a second.
-    conn.pragma_update(None, "key", format!("x'{hex}'")).map_err(sql)?;
+    conn.pragma_update(None, "key", spelled(key)).map_err(sql)?;
     conn.execute_batch(&format!(
         "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous={SYNCHRONOUS}; PRAGMA foreign_keys=OFF;
-         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint=2000; PRAGMA secure_delete=OFF;"
+         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint=2000; PRAGMA secure_delete={secure_delete};"
     ))
     .map_err(|e| match e.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => Error::Key("the key does not open this catalog"),
@@ -155,10 +213,10 @@ impl Catalog for Sqlite {
         outcome
     }
 
-    fn settle(&self) -> Result<()> {
+    fn settle(&self) -> Result<bool> {
         let conn = self.writer.lock().expect("the writer's connection");
-        // A reader in the midst of something keeps the log; then the next start goes on with it.
-        Session(&conn).query("PRAGMA wal_checkpoint(TRUNCATE)", &[], &mut |_| Ok(ControlFlow::Continue(())))
+        let busy = (&Session(&conn) as &dyn Tx).first("PRAGMA wal_checkpoint(TRUNCATE)", &[], |row| row.int(0))?;
+        Ok(busy == Some(0))
     }
 
     fn verify(&self) -> Result<Vec<String>> {

@@ -52,27 +52,50 @@ pub(super) fn packs(store: &Store, env: &Env, until: Timestamp, done: &mut Upkee
     let packs = store.catalog.reading(|tx| list(tx, store))?;
     // Files first, rows second would delete a pack that was committed in between; `orphan` looks again in any case.
     let known: HashMap<[u8; 32], i64> = packs.iter().map(|p| (p.salt, p.id)).collect();
+    // Nobody writes to packs of earlier keys any more, however young they are.
+    let over = |file: &PackFile| file.modified <= until || matches!(store.outdated(&file.salt), Ok(true));
     for file in store.pack_files()? {
-        if !known.contains_key(&file.salt) && file.modified <= until && orphan(store, None, &file)? {
+        if !known.contains_key(&file.salt) && over(&file) && orphan(store, None, &file)? {
             done.packs_deleted += 1;
             done.bytes_freed += file.bytes as i64;
         }
     }
     let mut target = None;
-    for pack in packs.iter().filter(|p| p.at <= until) {
+    let changed = store.ring().has_earlier();
+    for pack in packs.iter().filter(|p| p.at <= until || changed) {
         let Some(file) = store.pack_file(&pack.salt)? else {
             forget(store, pack.id)?;
             continue;
         };
-        if pack.alive * 100 < file.bytes * ALIVE_PERCENT {
-            match compact(store, env, pack, &file, &mut target, done) {
-                // Left as it is: `check --deep` tells which content it harms.
-                Err(Error::Corrupt(_)) => done.packs_damaged += 1,
-                other => other?,
-            }
+        let wasteful = pack.at <= until && pack.alive * 100 < file.bytes * ALIVE_PERCENT;
+        let outcome = match store.outdated(&pack.salt) {
+            Ok(outdated) if wasteful || outdated => compact(store, env, pack, &file, &mut target, done),
+            other => other.map(|_| ()),
+        };
+        match outcome {
+            // Left as it is: `check --deep` tells which content it harms.
+            Err(Error::Corrupt(_)) => done.packs_damaged += 1,
+            other => other?,
         }
     }
-    Ok(())
+    if changed { let_keys_go(store, done) } else { Ok(()) }
+}
+
+/// Seals what lies under earlier keys anew, and nothing else.
+pub(super) fn reseal(store: &Store, env: &Env, done: &mut Upkeep) -> Result<()> {
+    packs(store, env, Timestamp(i64::MIN), done)
+}
+
+/// Deletes the person's earlier keys, once no pack is sealed under one.
+fn let_keys_go(store: &Store, done: &mut Upkeep) -> Result<()> {
+    for pack in store.catalog.reading(|tx| list(tx, store))? {
+        let there = store.pack_file(&pack.salt)?.is_some();
+        done.packs_outdated += u64::from(there && !matches!(store.outdated(&pack.salt), Ok(false)));
+    }
+    if done.packs_outdated > 0 {
+        return Ok(());
+    }
+    store.catalog.writing(|tx| tx.execute("DELETE FROM earlier_key WHERE person = ?1", &[store.person.0.into()]).map(|_| ()))
 }
 
 /// Deletes a file that no row refers to. A commit that would refer to it looks for the file inside its transaction,

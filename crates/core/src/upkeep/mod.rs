@@ -54,10 +54,19 @@ pub struct Upkeep {
     pub packs_deleted: u64,
     /// Packs that could not be read whole and were left as they are: run `check --deep`.
     pub packs_damaged: u64,
+    /// Packs that are still sealed under an earlier key of the person's.
+    pub packs_outdated: u64,
     /// Bytes the pack directory has lost on balance; negative when compaction has only begun.
     pub bytes_freed: i64,
     /// Milliseconds that upkeep's time is behind the clock, after a jump or a long pause.
     pub behind: i64,
+}
+
+/// Seals what lies under earlier keys of the person's anew; every round of upkeep does it too.
+pub fn reseal(store: &Store, env: &Env) -> Result<Upkeep> {
+    let mut done = Upkeep::default();
+    compact::reseal(store, env, &mut done)?;
+    Ok(done)
 }
 
 /// One round, in the order in which each step makes the next one's work.

@@ -2,6 +2,8 @@
 
 mod grants;
 mod model;
+mod rotation;
+mod shredding;
 mod store;
 mod upkeep;
 mod watch;

@@ -68,7 +68,7 @@ pub struct World {
     env: Env,
 }
 
-fn root() -> RootKey {
+pub fn root() -> RootKey {
     RootKey { key: Key::from_bytes([7; 32]), epoch: 1 }
 }
 
@@ -94,6 +94,10 @@ impl World {
 
     pub fn now(&self) -> Timestamp {
         self.env.now()
+    }
+
+    pub fn env(&self) -> Env {
+        self.env.clone()
     }
 
     pub fn access(&self) -> Access {

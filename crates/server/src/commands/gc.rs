@@ -44,7 +44,8 @@ impl Gc {
                 text,
                 json!({ "person": person.name, "versions": u.versions, "purged": u.purged, "contents": u.contents, "chunks_marked": u.chunks_marked,
                         "chunks_deleted": u.chunks_deleted, "packs_compacted": u.packs_compacted, "packs_deleted": u.packs_deleted,
-                        "packs_damaged": u.packs_damaged, "bytes_freed": u.bytes_freed, "behind": u.behind }),
+                        "packs_damaged": u.packs_damaged, "packs_outdated": u.packs_outdated, "bytes_freed": u.bytes_freed,
+                        "behind": u.behind }),
             );
         }
         if damaged > 0 {

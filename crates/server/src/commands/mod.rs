@@ -5,20 +5,24 @@ mod check;
 mod export;
 mod gc;
 mod grant;
+mod key;
+mod kit;
 mod log;
 mod party;
 mod person;
 mod read;
+mod recover;
 mod serve;
 mod trash;
 mod versions;
 
+use std::io::IsTerminal;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use holm_core::{Access, Env, Gate, Host, Party, Person, Via};
+use holm_core::{Access, Env, Error, Gate, Host, Party, Person, RootKey, Via};
 
 use crate::settings::{Fallible, Settings};
 use crate::{host_env, root_key};
@@ -57,25 +61,40 @@ pub enum Command {
     Cat(read::Place),
     /// Write a person's tree as plain files, without a server; run it again to go on after an interruption
     Export(export::Export),
+    /// The recovery kit: words on paper that bring the root key back
+    #[command(subcommand)]
+    Kit(kit::Kit),
+    /// New keys for old ones
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Bring the root key back with the words of the recovery kit
+    Recover(recover::Recover),
 }
 
 pub fn run(command: Command, settings: Settings) -> Fallible<()> {
-    let creates = matches!(command, Command::Serve | Command::Person(person::Person::Add { .. }));
-    let opened = Opened::new(&settings, creates)?;
+    let opened = || Opened::new(&settings);
     match command {
-        Command::Serve => serve::run(settings, opened),
-        Command::Person(verb) => verb.run(&opened),
-        Command::AppPassword(verb) => verb.run(&opened),
-        Command::Party(verb) => verb.run(&opened),
-        Command::Grant(verb) => verb.run(&opened),
-        Command::Log(log) => log.run(&opened),
-        Command::Trash(verb) => verb.run(&opened),
-        Command::Versions(verb) => verb.run(&opened),
-        Command::Check(check) => check.run(&opened),
-        Command::Gc(gc) => gc.run(&settings, &opened),
-        Command::Export(export) => export.run(&opened),
-        Command::Ls(place) => place.list(&opened),
-        Command::Cat(place) => place.print(&opened),
+        Command::Serve => {
+            let opened = Opened::begin(&settings)?;
+            serve::run(settings, opened)
+        }
+        Command::Person(verb @ person::Person::Add { .. }) => verb.run(&Opened::begin(&settings)?),
+        Command::Person(verb) => verb.run(&opened()?),
+        Command::AppPassword(verb) => verb.run(&opened()?),
+        Command::Party(verb) => verb.run(&opened()?),
+        Command::Grant(verb) => verb.run(&opened()?),
+        Command::Log(log) => log.run(&opened()?),
+        Command::Trash(verb) => verb.run(&opened()?),
+        Command::Versions(verb) => verb.run(&opened()?),
+        Command::Check(check) => check.run(&opened()?),
+        Command::Gc(gc) => gc.run(&settings, &opened()?),
+        Command::Export(export) => export.run(&opened()?),
+        Command::Ls(place) => place.list(&opened()?),
+        Command::Cat(place) => place.print(&opened()?),
+        Command::Kit(verb @ kit::Kit::Make { .. }) => verb.run(&settings, &Opened::open(&settings, true)?.0),
+        Command::Kit(verb) => verb.run(&settings, &opened()?),
+        Command::Key(verb) => verb.run(&settings, opened()?),
+        Command::Recover(recover) => recover.run(&settings),
     }
 }
 
@@ -85,6 +104,10 @@ pub struct Opened {
     pub env: Env,
     pub json: bool,
     pub data: PathBuf,
+    /// What the root key's file holds, oldest first.
+    pub keys: Vec<RootKey>,
+    /// Which of them opens the data.
+    pub opens: usize,
 }
 
 /// Files made here by somebody else than the data's owner would lock the owner out.
@@ -100,22 +123,52 @@ fn owned(data: &Path) -> Fallible<()> {
     Ok(())
 }
 
+/// Opens the data with the newest key that does; answers which it is.
+fn open_host(data: &Path, keys: &[RootKey], env: &Env) -> Result<(Host, usize), Error> {
+    let mut outcome = Err(Error::Key("there is none"));
+    for (n, key) in keys.iter().enumerate().rev() {
+        outcome = Host::open(data, key.clone(), env.clone()).map(|host| (host, n));
+        if !matches!(outcome, Err(Error::Key(_))) {
+            break;
+        }
+    }
+    outcome
+}
+
 impl Opened {
-    /// Only commands that begin something make a data directory and a root key: a mistyped path is no empty holm.
-    fn new(settings: &Settings, creates: bool) -> Fallible<Opened> {
+    fn new(settings: &Settings) -> Fallible<Opened> {
+        Ok(Opened::open(settings, false)?.0)
+    }
+
+    /// [`Opened::new`] for commands that may be the first. Whoever starts holm by hand has its recovery kit at once; elsewhere
+    /// what is printed may be kept in logs, and its words must not be.
+    fn begin(settings: &Settings) -> Fallible<Opened> {
+        let (opened, made) = Opened::open(settings, true)?;
+        let flags = settings.place_flags();
+        if made && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+            kit::first(&opened, &flags)?;
+        } else if made {
+            eprintln!("Make its recovery kit, a sheet to print that brings the key back: holm kit make --html kit.html{flags}\n");
+        }
+        Ok(opened)
+    }
+
+    /// Only commands that begin something make a data directory and a root key: a mistyped path is no empty holm. Answers
+    /// whether they were made.
+    fn open(settings: &Settings, creates: bool) -> Fallible<(Opened, bool)> {
         let env = host_env::env();
         let (data, key_path) = (settings.data()?, settings.root_key()?);
         if !creates && !data.join("holm.db").exists() {
             return Err(format!("{} holds no data of holm; give the directory with --data", data.display()).into());
         }
         owned(&data)?;
-        let (key, made) = root_key::open(&key_path, &data, &env)?;
+        let (keys, made) = root_key::open(&key_path, &data, &env)?;
         if made {
             eprintln!("A new root key is in {}. Everything here is encrypted under it:", key_path.display());
             eprintln!("copy it somewhere safe, apart from the data. Data and key together restore everything; data alone is noise.\n");
         }
-        let host = Arc::new(Host::open(&data, key, env.clone())?);
-        Ok(Opened { host, env, json: settings.json, data })
+        let (host, opens) = open_host(&data, &keys, &env)?;
+        Ok((Opened { host: Arc::new(host), env, json: settings.json, data, keys, opens }, made))
     }
 
     /// A gate to the trees here.

@@ -93,8 +93,9 @@ impl Person {
                 if !yes {
                     return Err(format!("this destroys the key of {name}: nothing they keep here can ever be read again. Add --yes if that is meant").into());
                 }
-                host.remove_person(&person)?;
-                opened.say(format!("{name} is gone."), json!({ "removed": name }));
+                let shredded = host.remove_person(&person)?;
+                let rest = if shredded { "" } else { " The server is reading its log, which may hold the destroyed key until it is stopped." };
+                opened.say(format!("{name} is gone.{rest}"), json!({ "removed": name, "shredded": shredded }));
             }
         }
         Ok(())

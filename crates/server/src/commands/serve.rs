@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Opened;
+use super::{Opened, kit};
 use crate::background;
 use crate::connection::Server;
 use crate::descriptors;
@@ -59,6 +59,12 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let listener = TcpListener::bind(address).await.map_err(|e| format!("{address}: {e}; choose another with --listen"))?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     greet(&settings, &opened, &format!("{scheme}://{}", listener.local_addr()?))?;
+    if let Some(warning) = kit::warning(&opened.host, &opened.data, &settings.place_flags())? {
+        tracing::warn!("{warning}");
+    }
+    if opened.keys.len() > 1 {
+        tracing::warn!("a change of the root key was interrupted; stop holm and complete it: holm key rotate root{}", settings.place_flags());
+    }
     if let Some(metrics) = settings.metrics {
         serve_metrics(metrics).await?;
     }

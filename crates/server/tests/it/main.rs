@@ -12,6 +12,7 @@ mod matrix;
 mod mended;
 mod mounts;
 mod rclone;
+mod recovery;
 mod sequences;
 mod server;
 mod sync;

@@ -41,7 +41,8 @@ impl Answer {
     }
 }
 
-fn command(dir: &Path) -> Command {
+/// The program, with its data and root key in a directory.
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holm"));
     command.env_clear().arg("--data").arg(dir.join("data")).arg("--root-key").arg(dir.join("root.key"));
     command
