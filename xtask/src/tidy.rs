@@ -13,7 +13,7 @@ const MAX_LINES: usize = 500;
 const MAX_FUNCTION: usize = 70;
 const FORBIDDEN_NAMES: &[&str] = &["manager", "service", "helper", "helpers", "util", "utils", "common", "base", "impl", "v2", "misc"];
 /// (rule, file, reason)
-const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[("environment", "crates/core/src/mutant.rs", "asks only in the build with faults in it")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -31,7 +31,7 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Every source file with its path from the root.
-fn sources() -> Vec<(String, String)> {
+pub fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     files(&root().join("crates"), &mut found);
     files(&root().join("xtask"), &mut found);

@@ -1,6 +1,6 @@
 //! Paths in URIs: decoded once, split once (T01).
 
-use holm_core::{Name, Path};
+use holm_core::{Name, Path, mutant};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// Longest request-target in bytes.
@@ -35,7 +35,8 @@ pub fn parse(escaped: &str) -> Result<Path, String> {
     }
     let mut names = Vec::new();
     for segment in escaped.split('/').filter(|s| !s.is_empty()) {
-        names.push(Name::new(decode(segment)?).map_err(|e| e.to_string())?);
+        let decoded = decode(segment)?;
+        names.push(Name::new(if mutant("decoded-twice") { decode(&decoded)? } else { decoded }).map_err(|e| e.to_string())?);
     }
     Path::from_names(names).map_err(|e| e.to_string())
 }

@@ -1,6 +1,8 @@
 //! Range requests (RFC 9110 §14), and the ranges that a PATCH writes. Up to [`MAX_RANGES`] ranges are answered, each byte once: what overlaps or touches
 //! becomes one part. More ranges get the whole, which the RFC allows and which costs an attacker more than us (T13).
 
+use holm_core::mutant;
+
 /// Ranges one request may name.
 pub const MAX_RANGES: usize = 8;
 
@@ -61,7 +63,7 @@ fn one(spec: &str, length: u64) -> One {
         (Some(from), Some(last), ..) if last < from => One::Malformed,
         (Some(from), Some(_), ..) if from >= length => One::Nothing,
         (Some(from), None, _, "") if from >= length => One::Nothing,
-        (Some(from), Some(last), ..) => One::Part(from, last.saturating_add(1).min(length)),
+        (Some(from), Some(last), ..) => One::Part(from, last.saturating_add(u64::from(!mutant("range-without-its-end"))).min(length)),
         (Some(from), None, _, "") => One::Part(from, length),
         (None, Some(suffix), "", _) if suffix == 0 || length == 0 => One::Nothing,
         (None, Some(suffix), "", _) => One::Part(length.saturating_sub(suffix), length),

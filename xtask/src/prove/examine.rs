@@ -14,7 +14,7 @@ pub fn everything(holm: &Holm, running: &Running, clients: &mut [Client], fault:
     let mut findings = Vec::new();
     let mut conn = Conn::new(&running.target);
     for client in clients {
-        let mut found = Vec::new();
+        let mut found = client.unexplained();
         let there = tree::read(&mut conn, &client.home, &mut found)?;
         let compared = client.possible().iter().map(|state| differences(state, &there)).collect::<Vec<_>>();
         let differ = compared.into_iter().min_by_key(Vec::len).unwrap_or_default();

@@ -25,6 +25,9 @@ const RESTART: f64 = 5_000.0;
 const FULL: u64 = 60;
 /// Fewer acknowledgements a round prove nothing.
 const LEAST: u64 = 5;
+/// Rounds of which at least one gc must have written a pack anew.
+const COMPACTS: u64 = 20;
+const COMPACTED: &str = "compactions";
 
 /// A disk, a tree on it, and the clients that work there.
 struct Scene {
@@ -92,6 +95,9 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
     if outcome.acknowledged < LEAST * options.rounds {
         return Err(format!("only {} requests were acknowledged in {} rounds: this proves nothing", outcome.acknowledged, options.rounds).into());
     }
+    if options.check == Check::PowerInGc && options.rounds >= COMPACTS && outcome.counts.get(COMPACTED).is_none_or(|n| *n == 0) {
+        return Err(format!("no gc of {} rounds wrote a pack anew: this proves nothing", options.rounds).into());
+    }
     Ok(outcome)
 }
 
@@ -104,7 +110,8 @@ fn moment(random: &mut Random, most: u64) -> Duration {
 fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Outcome) -> Fallible<Vec<String>> {
     let (running, _) = scene.holm.restart()?;
     let before: u64 = scene.clients.iter().map(|c| c.acknowledged).sum();
-    let small = random.below(2) == 0;
+    // Only large contents leave gc something to do.
+    let small = check != Check::PowerInGc && random.below(2) == 0;
     scene.clients.iter_mut().for_each(|c| c.small = small);
     let (wait, rest) = (Duration::from_millis(20) + moment(random, if small { 3_000 } else { 500 }), moment(random, 30));
     let paused = random.below(2) == 0;
@@ -132,9 +139,12 @@ fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Out
         }
         Check::PowerInGc => {
             scene.disk.restore()?;
-            for _ in 0..=random.below(3) {
-                let ended = cut_in_gc(scene, moment(random, 200))?;
-                outcome.count(if ended { "cuts after gc" } else { "cuts in gc" }, 1);
+            // One marks what is dead, another deletes it.
+            for _ in 0..2 + random.below(2) {
+                let wait = Some(moment(random, 200)).filter(|_| random.below(2) == 0);
+                let told = cut_in_gc(scene, wait)?;
+                outcome.count(if told.is_empty() { "cuts in gc" } else { "cuts after gc" }, 1);
+                outcome.count(COMPACTED, told.split("\"packs_compacted\":").skip(1).map(|t| u64::from(!t.starts_with('0'))).sum());
             }
         }
         _ => scene.disk.restore()?,
@@ -182,14 +192,16 @@ fn cut_in_recovery(scene: &mut Scene, wait: Duration) -> Fallible<()> {
     scene.disk.restore()
 }
 
-/// The power goes while `holm gc` takes away all that may go; answers whether it had ended before.
-fn cut_in_gc(scene: &mut Scene, wait: Duration) -> Fallible<bool> {
-    let mut gc = scene.holm.command(&[]).args(GC).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    std::thread::sleep(wait);
-    let ended = gc.try_wait()?.is_some();
+/// The power goes while `holm gc` takes away all that may go, or as soon as it has; answers what it said at its end.
+fn cut_in_gc(scene: &mut Scene, wait: Option<Duration>) -> Fallible<String> {
+    let mut gc = scene.holm.command(&[]).arg("--json").args(GC).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    match wait {
+        Some(wait) => std::thread::sleep(wait),
+        None => _ = gc.wait()?,
+    }
     scene.disk.cut()?;
     gc.kill()?;
-    gc.wait()?;
+    let said = gc.wait_with_output()?.stdout;
     scene.disk.restore()?;
-    Ok(ended)
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }

@@ -20,6 +20,8 @@ struct Sweep {
     what: &'static str,
     calls: &'static str,
     files: Vec<PathBuf>,
+    /// An upload makes at least one, and is refused when one fails.
+    needed: bool,
 }
 
 const CATALOGS: &str = "calls on catalogs";
@@ -32,17 +34,19 @@ fn sweeps(flow: &Flow, data: &Path) -> Fallible<Vec<Sweep>> {
     }
     let catalogs = trees.iter().map(|tree| tree.join("catalog.db")).chain([data.join("holm.db")]);
     let files = catalogs.flat_map(|path| [path.with_extension("db-wal"), path]).collect();
-    let mut sweeps = vec![Sweep { what: CATALOGS, calls: "write,pwrite64,fsync,fdatasync,ftruncate", files }];
+    let any = |what, calls| Sweep { what, calls, files: Vec::new(), needed: false };
+    let mut sweeps = vec![Sweep { files, ..any(CATALOGS, "write,pwrite64,fsync,fdatasync,ftruncate") }];
     let large = matches!(&flow.act, Act::Request(Op::Put { file, .. }) if file.length > 65_536);
     // A pack's name is not known before; but what is opened to be made, and synced by fdatasync, is a pack.
     if large {
-        sweeps.push(Sweep { what: "opened packs", calls: "openat", files: Vec::new() });
-        sweeps.push(Sweep { what: "writes to packs and catalogs", calls: "pwrite64", files: Vec::new() });
-        sweeps.push(Sweep { what: "syncs of packs", calls: "fdatasync", files: Vec::new() });
-        sweeps.push(Sweep { what: "syncs of packs' names", calls: "fsync", files: trees.iter().map(|tree| tree.join("packs")).collect() });
+        sweeps.push(any("opened packs", "openat"));
+        sweeps.push(any("writes to packs and catalogs", "pwrite64"));
+        sweeps.push(Sweep { needed: true, ..any("syncs of packs", "fdatasync") });
+        let packs = trees.iter().map(|tree| tree.join("packs")).collect();
+        sweeps.push(Sweep { files: packs, needed: true, ..any("syncs of packs' names", "fsync") });
     }
     if matches!(flow.act, Act::Gc) {
-        sweeps.push(Sweep { what: "calls of gc on any file", calls: "pwrite64,fsync,fdatasync,ftruncate,unlink,unlinkat,rename", files: Vec::new() });
+        sweeps.push(any("calls of gc on any file", "pwrite64,fsync,fdatasync,ftruncate,unlink,unlinkat,rename"));
     }
     Ok(sweeps)
 }
@@ -74,7 +78,13 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
                     Err(e) => findings.push(format!("does not start again: {e}")),
                 }
                 outcome.acknowledged += client[0].acknowledged;
+                if sweep.needed && k == 1 && !injected {
+                    findings.push("none was made".into());
+                }
                 outcome.findings.extend(findings.into_iter().map(|f| format!("{}, {}, number {k} of each thread: {f}", flow.name(), sweep.what)));
+                if !outcome.findings.is_empty() {
+                    return Ok(outcome);
+                }
                 if !injected {
                     break;
                 }
@@ -100,17 +110,21 @@ fn one(disk: &Disk, holm: &Holm, flow: &Flow, sweep: &Sweep, k: u64, client: &mu
     prepare(holm, client, flow)?;
     let findings = match &flow.act {
         Act::Start(requests) => from_the_start(holm, &strace, client, requests.clone(), outcome)?,
-        Act::Request(op) => once_it_serves(holm, &strace, client, op.clone(), sweep, outcome)?,
+        Act::Request(op) => once_it_serves(holm, &strace, client, op.clone(), (sweep, &trace), outcome)?,
         Act::Stop => while_it_ends(holm, &strace, outcome)?,
         Act::Gc => in_gc(holm, &strace, outcome)?,
     };
-    Ok((fs::read_to_string(&trace)?.contains("(INJECTED)"), findings))
+    Ok((injected(&trace)?, findings))
+}
+
+fn injected(trace: &Path) -> Fallible<bool> {
+    Ok(fs::read_to_string(trace)?.contains("(INJECTED)"))
 }
 
 fn prepare(holm: &Holm, client: &mut Client, flow: &Flow) -> Fallible<()> {
     let (running, _) = holm.restart()?;
     client.settle(&running.target)?;
-    let failed = flow::run(client, &running.target, flow.before.clone())?;
+    let failed = flow::run(client, &running.target, flow.before.clone());
     running.stop()?;
     if failed == 0 { Ok(()) } else { Err("requests fail without a fault".into()) }
 }
@@ -133,7 +147,7 @@ fn from_the_start(holm: &Holm, strace: &[String], client: &mut Client, requests:
         outcome.count("refused starts", 1);
         return Ok(Vec::new());
     };
-    let failed = flow::run(client, &running.target, requests)?;
+    let failed = flow::run(client, &running.target, requests);
     let findings = if failed > 0 { must_end(&mut running, outcome)? } else { Vec::new() };
     if running.is_running()? {
         running.kill()?;
@@ -143,10 +157,17 @@ fn from_the_start(holm: &Holm, strace: &[String], client: &mut Client, requests:
 
 /// Counted from when the server serves and the tree is open. A pack that failed is left alone, and its upload refused;
 /// the next one may succeed.
-fn once_it_serves(holm: &Holm, strace: &[String], client: &mut Client, op: Op, sweep: &Sweep, outcome: &mut Outcome) -> Fallible<Vec<String>> {
+fn once_it_serves(
+    holm: &Holm,
+    strace: &[String],
+    client: &mut Client,
+    op: Op,
+    (sweep, trace): (&Sweep, &Path),
+    outcome: &mut Outcome,
+) -> Fallible<Vec<String>> {
     let (mut running, _) = holm.restart()?;
     let mut tracer = attach(strace, &running)?;
-    let failed = flow::run(client, &running.target, vec![op])?;
+    let failed = flow::run(client, &running.target, vec![op]);
     let mut findings = Vec::new();
     if failed > 0 && sweep.what == CATALOGS {
         findings = must_end(&mut running, outcome)?;
@@ -155,6 +176,9 @@ fn once_it_serves(holm: &Holm, strace: &[String], client: &mut Client, op: Op, s
     }
     running.kill()?;
     tracer.wait()?;
+    if sweep.needed && failed == 0 && injected(trace)? {
+        findings.push("it failed, and the upload was accepted".into());
+    }
     Ok(findings)
 }
 

@@ -29,6 +29,8 @@ pub struct Client {
     /// Answers that a full disk explains.
     pub refused: u64,
     pub mirror: Mirror,
+    /// Answers that nothing explains.
+    unexplained: Vec<String>,
     /// The last content it sent: hash and seed.
     sent: Option<(u64, u64)>,
     log: VecDeque<(Instant, String)>,
@@ -63,6 +65,7 @@ impl Client {
             acknowledged: 0,
             refused: 0,
             mirror: Mirror::default(),
+            unexplained: Vec::new(),
             sent: None,
             log: VecDeque::new(),
         }
@@ -76,18 +79,17 @@ impl Client {
         }
     }
 
-    /// Works until told to stop or the server fails. An answer that nothing explains is an error.
-    fn work(&mut self, target: &Target, faults: Faults, moment: &Moment) -> Fallible<()> {
+    /// Works until told to stop or the server fails.
+    fn work(&mut self, target: &Target, faults: Faults, moment: &Moment) {
         let mut conn = Conn::new(target);
         while !moment.stop.load(Ordering::SeqCst) && self.unknown.is_none() {
             let op = Op::choose(&mut self.random, &self.state, self.small);
             let before = self.state.clone();
-            self.perform(&mut conn, op, faults)?;
+            self.perform(&mut conn, op, faults);
             if moment.loose.load(Ordering::SeqCst) {
                 self.earlier.push(before);
             }
         }
-        Ok(())
     }
 
     /// What its folder may hold: what was acknowledged, with or without the request whose end is not known; where
@@ -104,7 +106,7 @@ impl Client {
     }
 
     /// One request and what becomes of it.
-    pub fn perform(&mut self, conn: &mut Conn, mut op: Op, faults: Faults) -> Fallible<()> {
+    pub fn perform(&mut self, conn: &mut Conn, mut op: Op, faults: Faults) {
         self.unknown = Some(op.clone());
         if let Op::Put { file, .. } = &op {
             self.sent = file.seed.map(|seed| (file.hash, seed));
@@ -132,9 +134,13 @@ impl Client {
             Ok(500 | 503) if faults == Faults::Ends => {}
             // The server is gone, or has refused a body before it was sent whole.
             Err(_) => {}
-            Ok(status) => return Err(format!("{}{op} is answered {status}: {}", self.home, String::from_utf8_lossy(&conn.body)).into()),
+            Ok(status) => self.unexplained.push(format!("{}{op} is answered {status}: {}", self.home, String::from_utf8_lossy(&conn.body))),
         }
-        Ok(())
+    }
+
+    /// What must not have been answered, since the last time this was asked.
+    pub fn unexplained(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.unexplained)
     }
 
     /// Goes on from what is there. Contents that it knows keep the numbers they are made of.
@@ -180,8 +186,8 @@ pub fn together(clients: &mut [Client], target: &Target, faults: Faults, fault: 
         let workers: Vec<_> = clients.iter_mut().map(|c| scope.spawn(move || c.work(target, faults, moment))).collect();
         let done = fault(moment);
         moment.stop.store(true, Ordering::SeqCst);
-        let ended = workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err("a client failed".into()))).collect::<Fallible<Vec<()>>>();
+        let failed = workers.into_iter().map(|w| w.join()).filter(Result::is_err).count();
         done?;
-        ended.map(|_| ())
+        if failed == 0 { Ok(()) } else { Err("a client failed".into()) }
     })
 }

@@ -72,7 +72,7 @@ pub fn run(args: &[&str]) -> Fallible<()> {
     let binary = options.binary.clone().map_or_else(build, Ok)?;
     match options.check {
         Check::Smoke => smoke::run(&binary, &options),
-        Check::Mutants => mutants::run(&options),
+        Check::Mutants => mutants::run(&binary, &options),
         _ => check(&binary, &options)?.tell(&options),
     }
 }

@@ -1,54 +1,201 @@
-//! mutants: builds of holm with one fault each, which a check must catch; else the check sees nothing, and what it says
-//! of the true build is worth nothing. A fault is a `cfg(mutant = "…")` in the core.
+//! mutants: a build of holm with faults in it, one of which is chosen at run time; a check or a test must see each, else
+//! it sees nothing, and what it says of the true build is worth nothing. A fault is a `mutant("…")` in the crates.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use super::Fallible;
 use super::options::{Check, Options};
 
-/// The fault, what it does, and the check that must see it.
-const MUTANTS: &[(&str, &str, Check)] = &[
-    ("no-pack-sync", "packs are not synced before the commit that refers to them", Check::Power),
-    ("no-catalog-sync", "SQLite with synchronous=OFF", Check::Power),
-    ("catalog-sync-normal", "SQLite with synchronous=NORMAL: a commit waits for the next checkpoint", Check::Power),
-    ("no-compaction-sync", "packs are not synced before the old ones are deleted", Check::PowerInGc),
-    ("swallowed-error", "a failed commit is answered as if it had succeeded", Check::IoErrors),
-    ("lost-tag", "a chunk that does not authenticate is given out as zeros", Check::BitRot),
+/// How a fault is chosen in the build that has them all.
+const VARIABLE: &str = "HOLM_MUTANT";
+/// Runs in one of which a test must fail: where threads race, not every run does.
+const RUNS: u32 = 5;
+
+/// What must see a fault.
+#[derive(Clone, Copy)]
+enum By {
+    Prove(Check),
+    Test(&'static str),
+}
+use By::{Prove, Test};
+
+/// The fault, what it does, and what must see it.
+const MUTANTS: &[(&str, &str, By)] = &[
+    ("no-pack-sync", "packs are not synced before the commit that refers to them", Prove(Check::Power)),
+    ("no-catalog-sync", "SQLite with synchronous=OFF", Prove(Check::Power)),
+    ("catalog-sync-normal", "SQLite with synchronous=NORMAL: a commit waits for the next checkpoint", Prove(Check::Power)),
+    ("answered-before-commit", "changes are answered before their transaction is committed", Prove(Check::Power)),
+    ("no-compaction-sync", "packs are not synced before the old ones are deleted", Prove(Check::PowerInGc)),
+    ("no-pack-name-sync", "a new pack's name is not synced in its directory", Prove(Check::IoErrors)),
+    ("pack-error-ignored", "a pack that cannot be synced is committed nevertheless", Prove(Check::IoErrors)),
+    ("pack-name-error-ignored", "a pack whose name cannot be synced is committed nevertheless", Prove(Check::IoErrors)),
+    ("swallowed-error", "a failed commit is answered as if it had succeeded", Prove(Check::IoErrors)),
+    ("goes-on-after-failure", "after a failed commit the process takes more writes", Prove(Check::IoErrors)),
+    ("full-disk-ends-writing", "a full disk is taken for a failed one: writing needs a restart", Prove(Check::DiskFull)),
+    ("lost-tag", "a chunk that does not authenticate is given out as zeros", Prove(Check::BitRot)),
+    ("any-clock-believed", "upkeep judges what is old by whatever the clock shows", Prove(Check::Clock)),
+    ("connections-without-number", "as many connections are let in as if there were descriptors without end", Prove(Check::Descriptors)),
+    ("uploads-without-number", "any number of large uploads goes on at a time", Prove(Check::Memory)),
+    ("log-left-behind", "a clean stop does not settle the catalog of a tree that is still held", Test("crash::d07_a_clean_stop_leaves_no_log")),
+    ("nonce-reuse", "each record of a pack is sealed with the same nonces", Test("store::pack::tests::no_nonce_repeats")),
+    ("name-not-authenticated", "a chunk opens under another's name", Test("store::pack::tests::t54_a_chunk_opens_only_as_what_it_was_sealed_as")),
+    ("known-chunk-not-read", "a chunk counts as kept because the catalog says so", Test("upkeep::sending_damaged_bytes_again_mends_them")),
+    ("condition-outside-transaction", "If-Match is decided before the transaction", Prove(Check::Linear)),
+    ("quota-not-checked", "a commit may exceed the quota", Test("limits::t14_everything_owned_counts")),
+    ("room-not-given-back", "an upload that ends keeps the room set aside for it", Test("store::t14_uploads_side_by_side_share_one_quota")),
+    ("short-body-taken", "a body that breaks off counts as whole", Test("framing::a_body_shorter_than_announced_changes_nothing")),
+    ("etag-of-length", "content of the same length has the same ETag", Test("webdav::conditional_writes")),
+    ("no-version-kept", "a replaced content is no version", Test("command_line::what_was_deleted_or_replaced_comes_back")),
+    ("thinned-from-the-wrong-end", "of each day the oldest version stays, not the newest", Test("upkeep::versions_thin_out_and_their_space_comes_back")),
+    ("trash-kept-no-time", "upkeep empties the trash at once", Test("upkeep::the_trash_empties_itself_after_its_time")),
+    ("no-grace", "upkeep deletes what an upload under way may come to need", Test("upkeep::an_interrupted_uploads_pack_is_found_and_goes_after_a_day")),
+    ("pack-not-looked-for", "a commit does not look whether its pack is still there", Test("upkeep::an_upload_under_way_is_whole_or_refused")),
+    ("chunk-deleted-unseen", "a chunk is deleted on an old view", Test("upkeep::upkeep_beside_writers_loses_nothing")),
+    ("pack-deleted-unseen", "a pack is deleted on an old view", Test("upkeep::upkeep_beside_writers_loses_nothing")),
+    ("compacted-under-old-number", "compaction keeps a chunk's old record number", Test("upkeep::a_mostly_dead_pack_is_written_anew")),
+    ("move-from-nowhere", "the journal does not say where a move came from", Test("sync::every_change_is_told_once")),
+    ("removed-without-token", "a removal leaves the folder's sync token and ETag as they were", Test("sync::every_change_is_seen_in_the_folders_above")),
+    ("destination-lock-ignored", "MOVE and COPY go over locks at their destination", Test("webdav::locks_of_collections")),
+    (
+        "limiter-after-verify",
+        "a right password counts however often it was guessed at",
+        Test("bad_input::t31_wrong_passwords_are_throttled_and_owners_are_not"),
+    ),
+    ("believed-for-ever", "a revoked app password that was used goes on to work", Test("command_line::people_and_app_passwords")),
+    (
+        "revoked-meanwhile",
+        "a request that began before its password was revoked commits",
+        Test("mended::t26_a_credential_revoked_during_an_upload_does_not_commit_it"),
+    ),
+    ("scope-ignored", "an app password reaches beyond its folder", Test("limits::t08_grants_bound_both_ends")),
+    ("person-in-path-ignored", "another person's path leads to one's own tree", Test("webdav::scopes_and_other_people")),
+    ("decoded-twice", "a path is decoded twice", Test("path::tests::t01_paths")),
+    ("range-without-its-end", "a range ends one byte early", Test("webdav::ranges_of_small_and_large_files")),
+    ("xml-of-any-size", "XML bodies have no limit", Test("bad_input::t03_t04_xml")),
 ];
 
-pub fn run(options: &Options) -> Fallible<()> {
-    let mut missed = Vec::new();
-    for (name, what, check) in MUTANTS {
-        let options = options.with(*check, if *check == Check::BitRot { 60 } else { options.rounds });
-        let outcome = super::check(&build(name)?, &options);
-        let seen = match &outcome {
-            Ok(outcome) => outcome.findings.first().map(|f| format!("round {}: {f}", outcome.rounds)),
-            Err(e) => return Err(format!("{name}: {e}").into()),
+pub fn run(ordinary: &Path, options: &Options) -> Fallible<()> {
+    if std::fs::read(ordinary)?.windows(VARIABLE.len()).any(|bytes| bytes == VARIABLE.as_bytes()) {
+        return Err(format!("{} has faults built in", ordinary.display()).into());
+    }
+    if let Some(unknown) = options.only.iter().find(|name| !MUTANTS.iter().any(|m| m.0 == *name)) {
+        return Err(format!("{unknown} is no mutant").into());
+    }
+    let chosen: Vec<_> = MUTANTS.iter().filter(|m| options.only.is_empty() || options.only.iter().any(|name| name == m.0)).collect();
+    let build = Build::new()?;
+    build.without_a_fault(chosen.iter().filter_map(|m| if let Test(test) = m.2 { Some(test) } else { None }).collect())?;
+    let mut missed = 0;
+    for (name, what, by) in chosen {
+        let seen = match by {
+            Prove(check) => build.check(name, *check, options),
+            Test(test) => build.test(name, test),
         };
         match seen {
-            Some(finding) => println!("{name} ({what}): caught by {}: {}", check.name(), finding.lines().next().unwrap_or_default()),
-            None => missed.push(format!("{name} ({what}) was not caught by {} in {} rounds", check.name(), options.rounds)),
+            Ok(Some(seen)) => println!("{name} ({what}): caught by {seen}"),
+            Ok(None) => {
+                missed += 1;
+                println!("{name} ({what}): SURVIVED");
+            }
+            Err(e) => {
+                missed += 1;
+                println!("{name} ({what}): NOT JUDGED: {e}");
+            }
         }
     }
-    if missed.is_empty() { Ok(()) } else { Err(missed.join("\n").into()) }
+    if missed == 0 { Ok(()) } else { Err(format!("{missed} mutants were not caught").into()) }
 }
 
-/// Builds one mutant. The wrapper reaches the workspace's own crates only, so all mutants share their dependencies.
-fn build(name: &str) -> Fallible<PathBuf> {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/mutants");
-    std::fs::create_dir_all(&target)?;
-    let target = target.canonicalize()?;
-    let wrapper = target.join(name);
-    std::fs::write(&wrapper, format!("#!/bin/sh\nexec \"$@\" --cfg 'mutant=\"{name}\"'\n"))?;
-    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755))?;
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--release", "--locked", "--bin", "holm", "--target-dir"]).arg(&target);
-    if !cargo.env("RUSTC_WORKSPACE_WRAPPER", &wrapper).status()?.success() {
-        return Err(format!("the mutant {name} does not build; see above").into());
+/// The build with all faults: its tests and its holm.
+struct Build {
+    target: PathBuf,
+    wrapper: PathBuf,
+}
+
+impl Build {
+    /// The wrapper reaches the workspace's own crates only.
+    fn new() -> Fallible<Build> {
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/mutants");
+        std::fs::create_dir_all(&target)?;
+        let target = target.canonicalize()?;
+        let wrapper = target.join("rustc");
+        script(&wrapper, "exec \"$@\" --cfg mutants")?;
+        let build = Build { target, wrapper };
+        if build.cargo_test(&["--no-run"]).status()?.success() { Ok(build) } else { Err("the mutants do not build; see above".into()) }
     }
-    let binary = target.join(format!("holm-{name}"));
-    std::fs::copy(target.join("release/holm"), &binary)?;
-    Ok(binary)
+
+    fn cargo_test(&self, args: &[&str]) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo.args(["test", "--quiet", "--workspace", "--locked", "--tests", "--target-dir"]).arg(&self.target).args(args);
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", &self.wrapper).env_remove(VARIABLE);
+        cargo
+    }
+
+    /// All tests must succeed as long as no fault is chosen.
+    fn without_a_fault(&self, tests: Vec<&str>) -> Fallible<()> {
+        for test in tests {
+            let output = self.cargo_test(&["--", "--exact", test]).output()?;
+            if !output.status.success() || !text(&output).contains("1 passed") {
+                return Err(format!("{test} fails without a fault, or is not there:\n{}", text(&output)).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a test with a fault until it fails; tells how.
+    fn test(&self, mutant: &str, test: &str) -> Fallible<Option<String>> {
+        for run in 1..=RUNS {
+            let output = self.cargo_test(&["--", "--exact", test]).env(VARIABLE, mutant).output()?;
+            if !output.status.success() {
+                let text = text(&output);
+                if text.contains("could not compile") {
+                    return Err("the source changed meanwhile, and does not build".into());
+                }
+                let said = text.split("panicked at ").nth(1).and_then(|t| t.lines().nth(1)).unwrap_or("it ended badly");
+                return Ok(Some(format!("the test {test}, run {run}: {said}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs a check on a fault; tells of its first finding.
+    fn check(&self, mutant: &str, check: Check, options: &Options) -> Fallible<Option<String>> {
+        let holm = self.target.join(mutant);
+        script(&holm, &format!("{VARIABLE}={mutant} exec '{}' \"$@\"", self.target.join("debug/holm").display()))?;
+        let rounds = match check {
+            Check::BitRot => 60,
+            Check::Linear => 200,
+            Check::Memory => 2,
+            _ => options.rounds,
+        };
+        let outcome = super::check(&holm, &options.with(check, rounds))?;
+        let line = |finding: &String| finding.lines().next().unwrap_or_default().to_owned();
+        Ok(outcome.findings.first().map(|finding| format!("{}: {}", check.name(), line(finding))))
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+fn script(path: &Path, line: &str) -> Fallible<()> {
+    std::fs::write(path, format!("#!/bin/sh\n{line}\n"))?;
+    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MUTANTS;
+
+    #[test]
+    fn each_fault_is_built_in_once_and_listed_once() {
+        let crates = crate::tidy::sources().into_iter().filter(|(file, _)| file.starts_with("crates/"));
+        let names = |text: String| text.split("mutant(\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+        let mut built: Vec<String> = crates.flat_map(|(_, text)| names(text)).collect();
+        let mut listed: Vec<&str> = MUTANTS.iter().map(|m| m.0).collect();
+        built.sort();
+        listed.sort();
+        assert_eq!(built, listed);
+    }
 }

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::Fallible;
 
-pub const USAGE: &str = "cargo xtask prove CHECK [--rounds N] [--seed S] [--files N] [--binary FILE]
+pub const USAGE: &str = "cargo xtask prove CHECK [--rounds N] [--seed S] [--files N] [--binary FILE] [--only MUTANT]
                    do faults to holm and see that it keeps what it acknowledged; CHECK is one of
                    kill, power, power-in-recovery, power-in-gc, disk-full (as root), bit-rot, linear,
                    descriptors (with prlimit), clock (with libfaketime), memory (as root, with control
                    groups), io-errors (as root, with strace), mutants (all of these against broken builds),
                    smoke (a little of each, as far as this machine can);
                    --files puts that many files beside those that kills and cuts work on;
-                   --binary is the holm to try, built already, instead of this source's";
+                   --binary is the holm to try, built already, instead of this source's;
+                   --only is one of the mutants to try, given as often as wanted";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -129,6 +130,8 @@ pub struct Options {
     pub files: u64,
     /// The program to try, where it is not to be built.
     pub binary: Option<PathBuf>,
+    /// The mutants to try; none named means all.
+    pub only: Vec<String>,
 }
 
 impl Options {
@@ -136,14 +139,22 @@ impl Options {
         let (name, rest) = args.split_first().ok_or(USAGE)?;
         let (_, check, rounds) = *NAMES.iter().find(|n| n.0 == *name).ok_or_else(|| format!("{name} is no check\n{USAGE}"))?;
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-        let mut options = Options { check, rounds, seed: clock.as_secs(), files: 0, binary: None };
+        let mut options = Options { check, rounds, seed: clock.as_secs(), files: 0, binary: None, only: Vec::new() };
         let mut rest = rest.iter().copied();
         while let Some(arg) = rest.next() {
-            if arg == "--binary" {
-                options.binary = Some(rest.next().ok_or("--binary needs a file")?.into());
-                continue;
+            let value = rest.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"))?;
+            match arg {
+                "--binary" => {
+                    options.binary = Some(value.into());
+                    continue;
+                }
+                "--only" if check == Check::Mutants => {
+                    options.only.push(value.to_owned());
+                    continue;
+                }
+                _ => {}
             }
-            let number = rest.next().and_then(|v| v.parse::<u64>().ok()).ok_or_else(|| format!("{arg} needs a number\n{USAGE}"))?;
+            let number = value.parse::<u64>().map_err(|_| format!("{arg} needs a number\n{USAGE}"))?;
             match arg {
                 "--rounds" if (1..=1_000_000).contains(&number) => options.rounds = number,
                 "--seed" => options.seed = number,
@@ -171,7 +182,15 @@ mod tests {
             let options = Options::parse(&[name, "--rounds", "3", "--seed", "4"]).expect("known");
             assert_eq!((options.check, options.rounds, options.seed), (*check, 3, 4));
         }
-        for args in [&[][..], &["fire"], &["kill", "--rounds"], &["kill", "--rounds", "0"], &["kill", "--seed", "x"], &["kill", "--fast", "1"]] {
+        for args in [
+            &[][..],
+            &["fire"],
+            &["kill", "--rounds"],
+            &["kill", "--rounds", "0"],
+            &["kill", "--seed", "x"],
+            &["kill", "--fast", "1"],
+            &["kill", "--only", "x"],
+        ] {
             assert!(Options::parse(args).is_err(), "{args:?}");
         }
     }

@@ -26,11 +26,12 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
         std::thread::sleep(std::time::Duration::from_secs(1));
         Ok(())
     })?;
-    flow::run(&mut clients[1], &running.target, flow::changes(random.next()))?;
+    flow::run(&mut clients[1], &running.target, flow::changes(random.next()));
     if !running.stop()? {
         return Err("holm did not end well when asked to".into());
     }
-    let mut outcome = Outcome { acknowledged: clients.iter().map(|c| c.acknowledged).sum(), ..Outcome::default() };
+    let unexplained = clients.iter_mut().flat_map(Client::unexplained).collect();
+    let mut outcome = Outcome { findings: unexplained, acknowledged: clients.iter().map(|c| c.acknowledged).sum(), ..Outcome::default() };
     let mut files = Vec::new();
     list(&data, &mut files)?;
     let whole = beside.path().join("whole");

@@ -31,13 +31,14 @@ fn responses(text: &str, root: &str) -> Fallible<Vec<(String, Option<String>, bo
 
 const ASKED: &[u8] = br#"<propfind xmlns="DAV:"><prop><resourcetype/><getetag/><getcontentlength/></prop></propfind>"#;
 
-fn list(conn: &mut Conn, home: &str) -> Fallible<Listing> {
+fn list(conn: &mut Conn, home: &str, findings: &mut Vec<String>) -> Fallible<Listing> {
     let mut listing = Listing::new();
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         let status = conn.send_once("PROPFIND", &format!("{home}{folder}/"), "Depth: 1\r\n", ASKED)?;
         if status != 207 {
-            return Err(format!("PROPFIND {home}{folder} is answered {status}").into());
+            findings.push(format!("PROPFIND {home}{folder} is answered {status}"));
+            continue;
         }
         let text = String::from_utf8(std::mem::take(&mut conn.body))?;
         for (path, etag, _) in responses(&text, home)?.into_iter().filter(|r| r.0 != folder) {
@@ -53,7 +54,7 @@ fn list(conn: &mut Conn, home: &str) -> Fallible<Listing> {
 /// What is there, all bytes read; and what the server says of it that does not agree.
 pub fn read(conn: &mut Conn, home: &str, findings: &mut Vec<String>) -> Fallible<State> {
     let mut state = State::new();
-    for (path, etag) in list(conn, home)? {
+    for (path, etag) in list(conn, home, findings)? {
         let Some(listed) = etag else {
             state.insert(path, Node::Folder);
             continue;
@@ -106,7 +107,7 @@ impl Mirror {
             }
         }
         self.token = between(&text, "<d:sync-token>", "</d:sync-token>").ok_or("a sync without a token")?.to_owned();
-        let there = list(conn, home)?;
+        let there = list(conn, home, findings)?;
         for path in there.keys().chain(self.listing.keys()).collect::<BTreeSet<_>>() {
             if there.get(path) != self.listing.get(path) {
                 findings.push(format!("{home}{path} is {:?}, but a sync client believes {:?}", there.get(path), self.listing.get(path)));

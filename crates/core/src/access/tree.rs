@@ -14,6 +14,7 @@ use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::journal::Seq;
 use crate::ledger::{self, Rights};
+use crate::mutant::mutant;
 use crate::party::{Party, PartyId};
 use crate::store::content::{NewContent, Store};
 use crate::store::upload::Staged;
@@ -87,7 +88,7 @@ impl Tree {
             store,
             env,
             newest,
-            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            uploads: Arc::new(Semaphore::new(if mutant("uploads-without-number") { 10_000 } else { UPLOADS })),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             log,
             rights: Mutex::new(Known { number: -1, at: Timestamp(i64::MIN), of: HashMap::new() }),
@@ -216,25 +217,25 @@ impl Writer {
             let newest = batch.head.seq;
             batch.finish(tx, self.store.person)?;
             self.log.write(tx, self.store.person)?;
+            if mutant("answered-before-commit") {
+                answer(std::mem::take(&mut jobs), std::mem::take(&mut answers));
+            }
             Ok((answers, newest))
         });
         match outcome {
             Ok((answers, newest)) => {
                 self.newest.send_replace(newest);
-                for (job, answer) in jobs.into_iter().zip(answers) {
-                    if let (Ok(_), Some(staged)) = (&answer, &job.staged) {
-                        staged.keep();
-                    }
-                    // What is refused is undone before that is said.
-                    drop(job.staged);
-                    let _ = job.reply.send(answer);
-                }
+                answer(jobs, answers);
                 true
             }
             Err(e) => {
                 // Whether anything of it reached the disk is not known: nothing may be undone.
                 jobs.iter().filter_map(|j| j.staged.as_ref()).for_each(|staged| staged.keep());
-                let fatal = matches!(e, Error::Io { .. });
+                let fatal = match e {
+                    Error::Io { .. } => !mutant("goes-on-after-failure"),
+                    Error::DiskFull => mutant("full-disk-ends-writing"),
+                    _ => false,
+                };
                 let again = || match e {
                     Error::DiskFull => Error::DiskFull,
                     Error::Busy => Error::Busy,
@@ -245,6 +246,18 @@ impl Writer {
                 !fatal
             }
         }
+    }
+}
+
+/// Tells everybody what became of their change.
+fn answer(jobs: Vec<Job>, answers: Vec<Result<Done>>) {
+    for (job, answer) in jobs.into_iter().zip(answers) {
+        if let (Ok(_), Some(staged)) = (&answer, &job.staged) {
+            staged.keep();
+        }
+        // What is refused is undone before that is said.
+        drop(job.staged);
+        let _ = job.reply.send(answer);
     }
 }
 

@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use super::catalog::{Catalog, Each, Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::keys::Key;
+use crate::mutant::mutant;
 
 /// Connections kept for readers. Opening one costs more than most reads, so a reader waits a little for one of these
 /// before it opens another, which is closed again.
@@ -19,14 +20,6 @@ const READERS_KEPT: usize = 4;
 const READER_WAIT: Duration = Duration::from_millis(5);
 /// Pages each connection keeps, in KiB.
 const CACHE_KIB: u32 = 2048;
-/// A commit waits for the disk.
-const SYNCHRONOUS: &str = if cfg!(mutant = "no-catalog-sync") {
-    "OFF"
-} else if cfg!(mutant = "catalog-sync-normal") {
-    "NORMAL"
-} else {
-    "FULL"
-};
 /// Below this, SQLite can corrupt a WAL.
 const MIN_SQLITE: i32 = 3_051_003;
 
@@ -156,6 +149,17 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
     std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io(format!("syncing directory {}", dir.display())))
 }
 
+/// A commit waits for the disk.
+fn synchronous() -> &'static str {
+    if mutant("no-catalog-sync") {
+        "OFF"
+    } else if mutant("catalog-sync-normal") {
+        "NORMAL"
+    } else {
+        "FULL"
+    }
+}
+
 /// A raw key: no password stretching, so that opening costs a millisecond and not a second.
 fn spelled(key: &Key) -> String {
     let hex: String = key.bytes().iter().map(|b| format!("{b:02x}")).collect();
@@ -170,8 +174,9 @@ fn connect(path: &Path, key: &Key, create: bool, deleted: Deleted) -> Result<Con
     }
     let conn = Connection::open_with_flags(path, flags).map_err(sql)?;
     conn.pragma_update(None, "key", spelled(key)).map_err(sql)?;
+    let synchronous = synchronous();
     conn.execute_batch(&format!(
-        "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous={SYNCHRONOUS}; PRAGMA foreign_keys=OFF;
+        "PRAGMA cipher_memory_security=OFF; PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=OFF;
          PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{CACHE_KIB}; PRAGMA wal_autocheckpoint=2000; PRAGMA secure_delete={secure_delete};"
     ))
     .map_err(|e| match e.sqlite_error_code() {
@@ -245,7 +250,7 @@ impl Catalog for Sqlite {
                 Ok(_) => Ok(()),
                 Err(e) => {
                     let _ = tx.execute("ROLLBACK", &[]);
-                    if cfg!(mutant = "swallowed-error") { Ok(()) } else { Err(e) }
+                    if mutant("swallowed-error") { Ok(()) } else { Err(e) }
                 }
             },
             Err(e) => {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::content::{CHUNK_MAX, NewContent, NewPart, Store};
 use super::pack::{ChunkName, PackWriter, Place};
 use crate::error::{Error, Result};
+use crate::mutant::mutant;
 
 /// An upload of unknown length sets room aside in steps of this.
 const CLAIM: u64 = 8 << 20;
@@ -73,7 +74,9 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        self.store.staged.fetch_sub(self.claimed, Ordering::SeqCst);
+        if !mutant("room-not-given-back") {
+            self.store.staged.fetch_sub(self.claimed, Ordering::SeqCst);
+        }
         let idle = self.idle.lock().expect("the upload's pack").take();
         if self.kept.load(Ordering::SeqCst) {
             if let Some(writer) = idle {

@@ -11,6 +11,7 @@ use super::prop::PropChange;
 use crate::env::Timestamp;
 use crate::error::{Error, Result};
 use crate::journal::{Op, Record, Seq};
+use crate::mutant::mutant;
 use crate::name::{Name, Path};
 use crate::party::{Ability, Party, PersonId};
 use crate::store::catalog::{Row, Tx};
@@ -192,7 +193,7 @@ impl Applier<'_> {
 
     pub(super) fn charge(&mut self, bytes: u64) -> Result<()> {
         let Head { used, quota, .. } = self.batch.head;
-        if quota > 0 && used.saturating_add(bytes) > quota {
+        if quota > 0 && used.saturating_add(bytes) > quota && !mutant("quota-not-checked") {
             return Err(Error::QuotaExceeded { used, quota, asked: bytes });
         }
         self.batch.head.used = used.saturating_add(bytes);
@@ -384,7 +385,7 @@ pub(crate) fn keep_pack(tx: &dyn Tx, store: &Store, batch: &mut Batch, now: Time
         return Ok(id);
     }
     // Upkeep may have taken an unreferenced pack away: it looks and deletes inside transactions too.
-    if store.pack_file(salt)?.is_none() {
+    if store.pack_file(salt)?.is_none() && !mutant("pack-not-looked-for") {
         return Err(STALE);
     }
     let id = batch.next_id();

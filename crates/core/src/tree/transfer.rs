@@ -7,6 +7,7 @@ use super::entry::{self, Entry, Kind};
 use super::lock::Touch;
 use crate::error::{Error, Result};
 use crate::journal::{Op, Seq};
+use crate::mutant::mutant;
 use crate::name::{MAX_DEPTH, Name, Path};
 
 /// Source and target of a transfer, checked.
@@ -36,7 +37,9 @@ impl Applier<'_> {
             self.check_locks(from, &source.entries, Touch::Subtree)?;
             self.check_locks(from, source.above(), Touch::Members)?;
         }
-        self.check_locks(to, &target.entries, if target.target().is_some() { Touch::Subtree } else { Touch::Members })?;
+        if !mutant("destination-lock-ignored") {
+            self.check_locks(to, &target.entries, if target.target().is_some() { Touch::Subtree } else { Touch::Members })?;
+        }
         let name = to.name().cloned().ok_or(Error::Forbidden("the root is not to be replaced"))?;
         // What lies deeper than a path can say could not be asked for. What does not get deeper needs no look.
         let levels = MAX_DEPTH.saturating_sub(to.names().len());
@@ -69,7 +72,8 @@ impl Applier<'_> {
             Some(old) if old.kind == Kind::File && source.kind == Kind::File => old.id,
             _ => source.id,
         };
-        let seq = self.journal(Op::Move, id, route.folder.id, route.name.key(), Some((source.parent, &source.key)))?;
+        let left = Some((source.parent, source.key.as_str())).filter(|_| !mutant("move-from-nowhere"));
+        let seq = self.journal(Op::Move, id, route.folder.id, route.name.key(), left)?;
         self.drop_locks(source.id)?;
         let replaced = route.target.target().is_some();
         let mut entry = Entry { parent: route.folder.id, name: route.name.as_str().into(), key: route.name.key().into(), seq, ..source.clone() };

@@ -8,6 +8,7 @@ use super::version;
 use crate::env::Timestamp;
 use crate::error::{Error, Result};
 use crate::journal::{Op, Seq};
+use crate::mutant::mutant;
 use crate::name::{Name, Path};
 use crate::party::PersonId;
 use crate::store::catalog::Tx;
@@ -47,7 +48,9 @@ impl Applier<'_> {
         self.check_locks(&path, chain.above(), Touch::Members)?;
         let seq = self.journal(Op::Remove, entry.id, entry.parent, &entry.key, None)?;
         self.discard(&entry, &path, seq)?;
-        self.touch(chain.above(), seq);
+        if !mutant("removed-without-token") {
+            self.touch(chain.above(), seq);
+        }
         Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None })
     }
 

@@ -8,6 +8,7 @@ use super::lock::Touch;
 use crate::env::Timestamp;
 use crate::error::{Error, Result};
 use crate::journal::{Op, Seq};
+use crate::mutant::mutant;
 use crate::name::Path;
 use crate::party::PersonId;
 use crate::store::catalog::Tx;
@@ -48,7 +49,7 @@ impl Default for Retention {
 impl Retention {
     /// How long something stays in the trash, in milliseconds.
     pub fn trash_millis(&self) -> i64 {
-        self.trash_days.saturating_mul(Timestamp::DAY)
+        if mutant("trash-kept-no-time") { 0 } else { self.trash_days.saturating_mul(Timestamp::DAY) }
     }
 
     /// Which of the versions (newest first, by when they ended) are to go.
@@ -96,7 +97,7 @@ impl Applier<'_> {
     /// The current content becomes the newest earlier version. An empty file leaves none: clients make them only to
     /// fill them at once.
     pub(super) fn keep_version(&mut self, old: &Entry) -> Result<()> {
-        if old.size == 0 {
+        if old.size == 0 || mutant("no-version-kept") {
             return Ok(());
         }
         let sql = "INSERT INTO version (person, entry, seq, content, tag, size, modified, type, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";

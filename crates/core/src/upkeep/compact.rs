@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::Upkeep;
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
+use crate::mutant::mutant;
 use crate::store::PackFile;
 use crate::store::catalog::Tx;
 use crate::store::content::{Store, bytes32};
@@ -103,7 +104,7 @@ fn let_keys_go(store: &Store, done: &mut Upkeep) -> Result<()> {
 fn orphan(store: &Store, pack: Option<i64>, file: &PackFile) -> Result<bool> {
     store.catalog.writing(|tx| {
         let sql = "SELECT 1 FROM pack WHERE person = ?1 AND salt = ?2";
-        if tx.first(sql, &[store.person.0.into(), file.salt[..].into()], |_| Ok(()))?.is_some() {
+        if tx.first(sql, &[store.person.0.into(), file.salt[..].into()], |_| Ok(()))?.is_some() && !mutant("pack-deleted-unseen") {
             return Ok(false);
         }
         store.remove_pack(pack, &file.salt)?;
@@ -140,7 +141,8 @@ fn compact(store: &Store, env: &Env, pack: &Pack, file: &PackFile, target: &mut 
             let id = keep_pack(tx, store, &mut batch, env.now(), salt)?;
             // A chunk that was deleted meanwhile stays deleted: its copy is dead weight of the new pack.
             let sql = "UPDATE chunk SET pack = ?3, pos = ?4, record = ?5 WHERE person = ?1 AND id = ?2 AND pack = ?6";
-            let (pos, record) = (place.pos as i64, place.record as i64);
+            let record = if mutant("compacted-under-old-number") { chunk.place.record } else { place.record };
+            let (pos, record) = (place.pos as i64, record as i64);
             tx.execute(sql, &[store.person.0.into(), chunk.id.into(), id.into(), pos.into(), record.into(), pack.id.into()])?;
         }
         batch.finish(tx, store.person)?;
@@ -168,5 +170,5 @@ fn forget(store: &Store, pack: i64) -> Result<bool> {
 }
 
 fn sync(writer: &mut Option<PackWriter>) -> Result<()> {
-    writer.as_mut().filter(|_| !cfg!(mutant = "no-compaction-sync")).map_or(Ok(()), PackWriter::sync)
+    writer.as_mut().filter(|_| !mutant("no-compaction-sync")).map_or(Ok(()), PackWriter::sync)
 }

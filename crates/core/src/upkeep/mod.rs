@@ -16,6 +16,7 @@ mod thin;
 
 use crate::env::{Env, Timestamp};
 use crate::error::Result;
+use crate::mutant::mutant;
 use crate::party::{Party, PartyId};
 use crate::store::content::Store;
 use crate::tree::version::Retention;
@@ -79,9 +80,10 @@ pub fn run(store: &Store, env: &Env, rules: &Rules) -> Result<Upkeep> {
     thin::locks(store, env)?;
     thin::records(store, now, &rules.retention)?;
     let contents = sweep::contents(store)?;
-    let (chunks_marked, chunks_deleted) = sweep::chunks(store, now, rules.grace)?;
+    let grace = if mutant("no-grace") { 0 } else { rules.grace };
+    let (chunks_marked, chunks_deleted) = sweep::chunks(store, now, grace)?;
     let behind = (env.now().0 - now.0).max(0);
     let mut done = Upkeep { purged, versions, contents, chunks_marked, chunks_deleted, behind, ..Upkeep::default() };
-    compact::packs(store, env, now.plus(-rules.grace), &mut done)?;
+    compact::packs(store, env, now.plus(-grace), &mut done)?;
     Ok(done)
 }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::env::Timestamp;
 use crate::error::Result;
+use crate::mutant::mutant;
 use crate::store::catalog::{Tx, Value};
 use crate::store::content::Store;
 use crate::tree::apply::Head;
@@ -100,6 +101,9 @@ pub(super) fn chunks(store: &Store, now: Timestamp, grace: i64) -> Result<(u64, 
         tx.execute(sql, &[person.into(), id.into(), now.0.into()])
     })?;
     let deleted = sliced(store, &due, |tx, id| {
+        if mutant("chunk-deleted-unseen") {
+            return tx.execute("DELETE FROM chunk WHERE person = ?1 AND id = ?2", &[person.into(), id.into()]);
+        }
         let sql = "DELETE FROM chunk WHERE person = ?1 AND id = ?2 AND dead <> 0 AND dead <= ?3
             AND NOT EXISTS (SELECT 1 FROM part WHERE person = ?1 AND chunk = ?2)";
         tx.execute(sql, &[person.into(), id.into(), until.into()])

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
+use crate::mutant::mutant;
 use crate::party::Party;
 use crate::store::catalog::Tx;
 use crate::store::content::Store;
@@ -99,7 +100,9 @@ fn gather(tx: &dyn Tx, store: &Store, now: Timestamp, retention: &Retention, aft
     let mut at = after;
     let mut history: Vec<(i64, Timestamp)> = Vec::new();
     let mut judge = |entry: i64, history: &mut Vec<(i64, Timestamp)>| {
-        history.reverse();
+        if !mutant("thinned-from-the-wrong-end") {
+            history.reverse();
+        }
         let ended: Vec<_> = history.iter().map(|(_, t)| *t).collect();
         expired.extend(retention.expired(now, &ended).into_iter().map(|n| (entry, history[n].0)));
         history.clear();

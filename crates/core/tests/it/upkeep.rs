@@ -8,10 +8,11 @@ fn file_bytes(world: &World) -> u64 {
     world.packs().iter().map(|p| p.metadata().unwrap().len()).sum()
 }
 
-/// Makes every pack file look as old as the test's clock wants it.
-fn age_files(world: &World) {
+/// Makes every pack file so many hours old, by the test's clock.
+fn age_files(world: &World, hours: i64) {
+    let at = std::time::Duration::from_millis((world.now().0 - hours * Timestamp::HOUR) as u64);
     for pack in world.packs() {
-        std::fs::File::options().write(true).open(pack).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        std::fs::File::options().write(true).open(pack).unwrap().set_modified(std::time::UNIX_EPOCH + at).unwrap();
     }
 }
 
@@ -25,10 +26,16 @@ fn versions_thin_out_and_their_space_comes_back() {
         }
     }
     let path = Path::parse("/f").unwrap();
-    assert_eq!(world.access().versions(&path).unwrap().len(), 119);
+    let all = world.access().versions(&path).unwrap();
+    assert_eq!(all.len(), 119);
     let before = file_bytes(&world);
     let done = world.keep_up(24);
-    let left = world.access().versions(&path).unwrap().len();
+    let kept = world.access().versions(&path).unwrap();
+    for gone in all.iter().filter(|v| !kept.contains(v) && all[0].ended.0 - v.ended.0 < 28 * Timestamp::DAY) {
+        let day = |at: Timestamp| at.0 / Timestamp::DAY;
+        assert!(kept.iter().any(|v| v.ended > gone.ended && day(v.ended) == day(gone.ended)), "{gone:?}: the last of its day stays");
+    }
+    let left = kept.len();
     assert!((30..40).contains(&left), "{left} versions left");
     assert_eq!(done.versions as usize, 119 - left);
     assert_eq!(done.contents, done.versions);
@@ -98,14 +105,16 @@ fn d12_a_clock_that_jumps_lets_nothing_go() {
 fn a_mostly_dead_pack_is_written_anew() {
     let world = World::new(13, 0);
     let keep = noise(1, 2_000_000);
-    world.put("/keep", &keep);
     world.put("/drop", &noise(2, 20_000_000));
+    world.put("/keep", &keep);
     let old = world.packs();
     assert_eq!(old.len(), 1);
     world.purge("/drop");
     world.wait(25);
     assert_eq!(world.keep_up(24).chunks_deleted, 0);
-    world.wait(25);
+    world.wait(23);
+    assert_eq!(world.keep_up(24).chunks_deleted, 0, "dead for less than the grace");
+    world.wait(2);
     let done = world.keep_up(24);
     assert_eq!((done.packs_compacted, done.packs_deleted), (1, 1));
     assert!(done.bytes_freed > 19_000_000 && file_bytes(&world) < 2_100_000, "{done:?}");
@@ -154,7 +163,7 @@ fn an_upload_under_way_is_whole_or_refused() {
     let mut writer = world.access().upload(&path, None).unwrap();
     writer.write(&bytes).unwrap();
     let content = writer.finish().unwrap();
-    age_files(&world);
+    age_files(&world, 1);
     assert_eq!(world.keep_up(0).packs_deleted, 1);
     assert!(matches!(put(content), Err(Error::Again(_))));
     world.assert_whole();
@@ -172,8 +181,9 @@ fn an_interrupted_uploads_pack_is_found_and_goes_after_a_day() {
     // As when the process ends here.
     std::mem::forget(writer);
     assert_eq!(world.gate.check(world.person, false).unwrap().orphans, 1);
+    age_files(&world, 23);
     assert_eq!(world.keep_up(24).packs_deleted, 0, "it is young");
-    age_files(&world);
+    age_files(&world, 25);
     assert_eq!(world.keep_up(24).packs_deleted, 1);
     assert_eq!(world.gate.check(world.person, false).unwrap().orphans, 0);
 }

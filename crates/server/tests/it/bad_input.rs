@@ -363,6 +363,9 @@ fn t31_wrong_passwords_are_throttled_and_owners_are_not() {
     assert_eq!(statuses.iter().filter(|c| **c == 401).count(), 20, "{statuses:?}");
     assert_eq!(statuses.last(), Some(&429));
     s.send("GET", "/", &[], "").expect(200);
+    // One that is right but new here waits like the wrong ones, or guessing would go on.
+    let fresh = basic("ann", s.run(&["app-password", "add", "ann", "--quiet"]).unwrap().trim());
+    s.send_as(&fresh, "GET", "/", &[], "").expect(429);
     let answer = s.send_as("Bearer x", "GET", "/", &[], "").expect(401);
     assert!(answer.header("www-authenticate").unwrap().starts_with("Basic realm="));
 }

@@ -44,7 +44,9 @@ impl Answer {
 /// The program, with its data and root key in a directory.
 pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holm"));
-    command.env_clear().arg("--data").arg(dir.join("data")).arg("--root-key").arg(dir.join("root.key"));
+    // Which fault to commit, if this is the build that has some.
+    let mutant = std::env::var_os("HOLM_MUTANT").map(|name| ("HOLM_MUTANT", name));
+    command.env_clear().envs(mutant).arg("--data").arg(dir.join("data")).arg("--root-key").arg(dir.join("root.key"));
     command
 }
 

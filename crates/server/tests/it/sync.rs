@@ -34,6 +34,36 @@ fn every_change_is_told_once() {
 }
 
 #[test]
+fn every_change_is_seen_in_the_folders_above() {
+    let s = Server::start();
+    s.send("MKCOL", "/d", &[], "").expect(201);
+    let ask = "<d:propfind xmlns:d='DAV:'><d:prop><d:getetag/><d:sync-token/></d:prop></d:propfind>";
+    let state = || ["/", "/d/"].map(|path| s.send("PROPFIND", path, &["Depth: 0"], ask).expect(207).text());
+    let mut before = state();
+    for (method, path, headers) in [
+        ("PUT", "/d/a", ""),
+        ("PUT", "/d/a", ""),
+        ("COPY", "/d/a", "Destination: /dav/files/ann/d/b"),
+        ("MOVE", "/d/b", "Destination: /dav/files/ann/d/c"),
+        ("MOVE", "/d/c", "Destination: /dav/files/ann/elsewhere"),
+        ("DELETE", "/d/a", ""),
+        ("MKCOL", "/d/e", ""),
+        ("MKCOL", "/d/e/f", ""),
+        ("DELETE", "/d/e", ""),
+    ] {
+        let headers: Vec<&str> = Some(headers).filter(|h| !h.is_empty()).into_iter().collect();
+        assert_eq!(s.send(method, path, &headers, "").status / 100, 2, "{method} {path}");
+        let after = state();
+        for (old, new) in before.iter().zip(&after) {
+            for property in ["getetag>", "sync-token>"] {
+                assert_ne!(old.split(property).nth(1), new.split(property).nth(1), "{property} after {method} {path}");
+            }
+        }
+        before = after;
+    }
+}
+
+#[test]
 fn limits_are_kept_and_the_token_goes_on() {
     let s = Server::start();
     for n in 0..10 {

@@ -300,6 +300,13 @@ fn locks_of_collections() {
     s.send("DELETE", "/flat/f", &[], "").expect(423);
     s.send("PUT", "/flat/f", &[], "y").expect(204);
     s.send("PUT", "/flat/new", &[&format!("If: </dav/files/ann/flat/> ({flat})")], "x").expect(201);
+    // What comes from elsewhere is held up like what is written there.
+    s.send("PUT", "/free", &[], "x").expect(201);
+    for method in ["COPY", "MOVE"] {
+        for to in ["/flat/newer", "/deep/f", "/deep/newer"] {
+            s.send(method, "/free", &[&format!("Destination: /dav/files/ann{to}")], "").expect(423);
+        }
+    }
     // Infinity: everything below is locked, is shown as such, and can be refreshed from there.
     s.send("PUT", "/deep/f", &[], "y").expect(423);
     let refreshed = s.send("LOCK", "/deep/f", &[&format!("If: ({deep})"), "Timeout: Second-77"], "").expect(200).text();
