@@ -140,7 +140,8 @@ impl From<Error> for Failure {
             Error::Locked { root, .. } => failure.at("lock-token-submitted", root),
             Error::LockConflict(path) => failure.at("no-conflicting-lock", path),
             Error::Denied(Ability::Read, path) => failure.need_privilege("read", path),
-            Error::Denied(Ability::Write, path) => failure.need_privilege("write", path),
+            Error::Denied(Ability::Write | Ability::Append, path) => failure.need_privilege("write", path),
+            Error::Denied(Ability::Delete, path) => failure.need_privilege("unbind", path),
             _ => failure,
         }
     }

@@ -155,6 +155,10 @@ fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Out
     };
     outcome.restarts.push(took);
     let mut findings = examine::everything(&scene.holm, &running, &mut scene.clients, fault)?;
+    if check == Check::Kill {
+        // Nothing failed but the process: whatever it then answered with 500 is on its own account.
+        findings.extend(scene.holm.errors()?);
+    }
     if took > RESTART {
         findings.push(format!("it took {took:.0} ms to start"));
     }

@@ -14,6 +14,7 @@ use super::load::Client;
 use super::options::Options;
 use super::plan::Op;
 use super::{Fallible, Outcome};
+use crate::bench::client::Conn;
 
 /// Which calls fail, and on which files; none named: on all.
 struct Sweep {
@@ -51,6 +52,8 @@ fn sweeps(flow: &Flow, data: &Path) -> Fallible<Vec<Sweep>> {
     Ok(sweeps)
 }
 
+/// A disk this full, in percent, is cleared.
+const FULL: u64 = 50;
 /// Fewer calls that failed in all mean that nothing was injected.
 const LEAST: u64 = 40;
 
@@ -73,6 +76,7 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
                     Ok((running, took)) => {
                         outcome.restarts.push(took);
                         findings.extend(examine::everything(&holm, &running, &mut client, Instant::now())?);
+                        Conn::new(&running.target).send_once("DELETE", &client[0].home, "", b"")?;
                         running.kill()?;
                     }
                     Err(e) => findings.push(format!("does not start again: {e}")),
@@ -87,6 +91,9 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
                 }
                 if !injected {
                     break;
+                }
+                if disk.used()? > FULL {
+                    holm.verb(GC)?;
                 }
                 tried += 1;
                 outcome.count(sweep.what, 1);

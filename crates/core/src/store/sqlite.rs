@@ -20,6 +20,8 @@ const READERS_KEPT: usize = 4;
 const READER_WAIT: Duration = Duration::from_millis(5);
 /// Pages each connection keeps, in KiB.
 const CACHE_KIB: u32 = 2048;
+/// How often pages that seem damaged are looked at again.
+const LOOKS: u32 = 5;
 /// Below this, SQLite can corrupt a WAL.
 const MIN_SQLITE: i32 = 3_051_003;
 
@@ -144,6 +146,34 @@ fn beside(path: &Path, end: &str) -> std::path::PathBuf {
     name.into()
 }
 
+impl Sqlite {
+    /// Answers whether the whole log went into the file.
+    fn checkpoint(&self, pragma: &'static str) -> Result<bool> {
+        let conn = self.writer.lock().expect("the writer's connection");
+        let busy = (&Session(&conn) as &dyn Tx).first(pragma, &[], |row| row.int(0))?;
+        Ok(busy == Some(0))
+    }
+
+    /// What a pragma that looks for damage tells.
+    fn look(&self, pragma: &'static str) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        let looked = self.read(&mut |tx| {
+            tx.query(pragma, &[], &mut |row| {
+                let text = row.text(0)?;
+                if text != "ok" {
+                    found.push(text.to_owned());
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+        });
+        match looked {
+            Err(Error::Corrupt(why)) => found.push(why),
+            other => other?,
+        }
+        Ok(found)
+    }
+}
+
 /// Makes a directory's entries durable.
 pub fn sync_dir(dir: &Path) -> Result<()> {
     std::fs::File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io(format!("syncing directory {}", dir.display())))
@@ -219,25 +249,23 @@ impl Catalog for Sqlite {
     }
 
     fn settle(&self) -> Result<bool> {
-        let conn = self.writer.lock().expect("the writer's connection");
-        let busy = (&Session(&conn) as &dyn Tx).first("PRAGMA wal_checkpoint(TRUNCATE)", &[], |row| row.int(0))?;
-        Ok(busy == Some(0))
+        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
     }
 
     fn verify(&self) -> Result<Vec<String>> {
-        let mut found = Vec::new();
-        // The first looks at every page's seal, the second at what the pages say together.
-        for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA integrity_check(100)"] {
-            self.read(&mut |tx| {
-                tx.query(pragma, &[], &mut |row| {
-                    let text = row.text(0)?;
-                    if text != "ok" {
-                        found.push(text.to_owned());
-                    }
-                    Ok(ControlFlow::Continue(()))
-                })
-            })?;
+        // Looks at every page's seal, in the file as it lies there: a page whose only copy is in the log yet is a hole in
+        // the file. What is damaged stays so when the log has gone into the file.
+        let mut found = self.look("PRAGMA cipher_integrity_check")?;
+        for _ in 0..LOOKS {
+            if found.is_empty() {
+                break;
+            }
+            let _ = self.checkpoint("PRAGMA wal_checkpoint(FULL)");
+            let again = self.look("PRAGMA cipher_integrity_check")?;
+            found.retain(|page| again.contains(page));
         }
+        // And at what the pages say together.
+        found.extend(self.look("PRAGMA integrity_check(100)")?);
         Ok(found)
     }
 

@@ -62,7 +62,10 @@ pub fn run(store: &Store, deep: bool) -> Result<Report> {
     for text in store.catalog.verify()? {
         report.problem(format!("the catalog's file: {text}"));
     }
-    store.catalog.reading(|tx| look(tx, store, deep, &mut report))?;
+    match store.catalog.reading(|tx| look(tx, store, deep, &mut report)) {
+        Err(Error::Corrupt(why)) => report.problem(why),
+        other => other?,
+    }
     Ok(report)
 }
 
