@@ -26,11 +26,14 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
         outcome.rounds = round;
         let disk = Disk::new(DISK_MIB)?;
         let holm = Holm::new(binary, &disk.data(), disk.key())?;
-        let (running, _) = holm.restart()?;
+        let (mut running, _) = holm.restart()?;
         let mut clients: Vec<Client> = (0..CLIENTS).map(|n| Client::new(n, random.next())).collect();
         clients.iter().try_for_each(|c| c.settle(&running.target))?;
-        let mut findings =
-            fill_and_free(&disk, &running, &mut clients, &mut random, &mut outcome).map_err(|e| format!("round {round} (--seed {}): {e}", options.seed))?;
+        let mut findings = match fill_and_free(&disk, &running, &mut clients, &mut random, &mut outcome) {
+            Ok(findings) => findings,
+            Err(e) if running.ended()?.is_some() => vec![format!("a full disk ended the server: {e}")],
+            Err(e) => return Err(format!("round {round} (--seed {}): {e}", options.seed).into()),
+        };
         running.kill()?;
         match holm.restart() {
             Ok((running, took)) => {
@@ -64,10 +67,6 @@ fn fill_and_free(disk: &Disk, running: &Running, clients: &mut [Client], random:
         std::thread::sleep(Duration::from_millis(100 + random.below(300)));
         Ok(())
     })?;
-    let unexplained: Vec<String> = clients.iter_mut().flat_map(Client::unexplained).collect();
-    if !unexplained.is_empty() {
-        return Ok(unexplained);
-    }
     // Packs given back by refused uploads leave a little room again.
     disk.fill()?;
     outcome.count("broken connections", settle(running, clients, &mut findings)?);
