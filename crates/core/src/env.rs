@@ -46,3 +46,29 @@ impl Env {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> Timestamp {
+            Timestamp(1_000_000_000_000)
+        }
+    }
+
+    impl Entropy for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(9);
+        }
+    }
+
+    impl Env {
+        /// Where time stands still and the dice fall alike, for tests.
+        pub(crate) fn fixed() -> Env {
+            Env { clock: Arc::new(Fixed), entropy: Arc::new(Fixed) }
+        }
+    }
+}

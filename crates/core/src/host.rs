@@ -393,25 +393,12 @@ fn person_row(r: &dyn Row) -> Result<Person> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::{Clock, Entropy};
     use crate::ledger;
-
-    struct Fixed;
-    impl Clock for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp(1_000_000_000_000)
-        }
-    }
-    impl Entropy for Fixed {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(9);
-        }
-    }
 
     #[test]
     fn app_passwords_of_before_the_ledger_become_parties() {
         let dir = tempfile::tempdir().unwrap();
-        let env = Env { clock: Arc::new(Fixed), entropy: Arc::new(Fixed) };
+        let env = Env::fixed();
         let root = RootKey { key: Key::from_bytes([7; 32]), epoch: 1 };
         let before: Arc<dyn Catalog> =
             Arc::new(Sqlite::open(&dir.path().join("holm.db"), &root.catalog_key(), true, Deleted::Overwritten, &HOST_SCHEMA[..1]).unwrap());

@@ -366,21 +366,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::env::{Clock, Entropy, Env, Timestamp};
+    use crate::env::Env;
     use crate::tree::change::{Change, Overwrite};
     use crate::{Access, Gate, Host, Key, Party, Path, Precondition, RootKey};
-
-    struct Fixed;
-    impl Clock for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp(1_000_000_000_000)
-        }
-    }
-    impl Entropy for Fixed {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(9);
-        }
-    }
 
     fn change(access: &Access, change: Change) {
         access.commit_blocking(change, Precondition::default()).unwrap();
@@ -395,7 +383,7 @@ mod tests {
 
     /// A tree with one of each: folders, small and large files, versions, trash, a moved folder, a copy.
     fn small_tree(dir: &std::path::Path) -> Arc<Store> {
-        let env = Env { clock: Arc::new(Fixed), entropy: Arc::new(Fixed) };
+        let env = Env::fixed();
         let host = Arc::new(Host::open(dir, RootKey { key: Key::from_bytes([7; 32]), epoch: 1 }, env.clone()).unwrap());
         let person = host.add_person("ann", None, 0).unwrap().id;
         let gate = Gate::new(host.clone(), env);
