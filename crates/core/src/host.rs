@@ -102,7 +102,7 @@ impl Host {
             let party = self.open_store(person)?.catalog.writing(|tx| {
                 let book = Book { tx, person, now, by: &by };
                 let party = book.meet(PartyKind::Device, &name, "")?;
-                book.grant(&NewGrant::new(party, scope.clone(), abilities, now), &Rights::owner())?;
+                book.grant(&NewGrant::new(party, scope.clone(), abilities), &Rights::owner())?;
                 Ok(party)
             })?;
             let sql = "UPDATE credential SET party = ?3 WHERE person = ?1 AND id = ?2";

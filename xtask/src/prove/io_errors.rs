@@ -37,7 +37,9 @@ fn sweeps(flow: &Flow, data: &Path) -> Fallible<Vec<Sweep>> {
     let files = catalogs.flat_map(|path| [path.with_extension("db-wal"), path]).collect();
     let any = |what, calls| Sweep { what, calls, files: Vec::new(), needed: false };
     let mut sweeps = vec![Sweep { files, ..any(CATALOGS, "write,pwrite64,fsync,fdatasync,ftruncate") }];
-    let large = matches!(&flow.act, Act::Request(Op::Put { file, .. }) if file.length > 65_536);
+    // What is there already goes to no pack.
+    let known = |hash| flow.before.iter().any(|op| matches!(op, Op::Put { file, .. } if file.hash == hash));
+    let large = matches!(&flow.act, Act::Request(Op::Put { file, .. }) if file.length > 65_536 && !known(file.hash));
     // A pack's name is not known before; but what is opened to be made, and synced by fdatasync, is a pack.
     if large {
         sweeps.push(any("opened packs", "openat"));

@@ -81,7 +81,7 @@ impl Access {
         let rights = self.rights()?;
         let party = self.booking(|book| {
             let party = book.meet(kind, name, "")?;
-            book.grant(&NewGrant::new(party, scope.clone(), abilities, book.now), &rights)?;
+            book.grant(&NewGrant::new(party, scope.clone(), abilities), &rights)?;
             Ok(party)
         })?;
         self.host.add_credential(self.person(), party, name, hash)

@@ -72,14 +72,15 @@ pub struct NewGrant {
     /// What for, in the words that were shown to the person.
     pub purpose: String,
     pub terms: Option<Terms>,
-    pub from: Timestamp,
+    /// None: it holds at once, whatever the clock shows.
+    pub from: Option<Timestamp>,
     pub until: Option<Timestamp>,
 }
 
 impl NewGrant {
-    /// From now on, without an end or terms.
-    pub fn new(party: PartyId, scope: Scope, abilities: Abilities, now: Timestamp) -> NewGrant {
-        NewGrant { party, scope, abilities, purpose: String::new(), terms: None, from: now, until: None }
+    /// At once, without an end or terms.
+    pub fn new(party: PartyId, scope: Scope, abilities: Abilities) -> NewGrant {
+        NewGrant { party, scope, abilities, purpose: String::new(), terms: None, from: None, until: None }
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -98,7 +99,7 @@ impl NewGrant {
             return Err(Error::Invalid("a grant has at least one ability".into()));
         }
         match self.until {
-            Some(until) if until <= self.from => Err(Error::Invalid("a grant ends after it begins".into())),
+            Some(until) if self.from.is_some_and(|from| until <= from) => Err(Error::Invalid("a grant ends after it begins".into())),
             _ => Ok(()),
         }
     }
@@ -141,7 +142,7 @@ impl Grant {
         match (self.revoked, self.what.until) {
             (Some(_), _) => Standing::Revoked,
             (_, Some(until)) if now >= until => Standing::Expired,
-            _ if now < self.what.from => Standing::Ahead,
+            _ if self.what.from.is_some_and(|from| now < from) => Standing::Ahead,
             _ => Standing::Active,
         }
     }

@@ -45,7 +45,8 @@ enum Event {
         purpose: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         terms: Option<Terms>,
-        from: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<i64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<i64>,
     },
@@ -164,7 +165,7 @@ impl Book<'_> {
             abilities: what.abilities.to_string(),
             purpose: what.purpose.clone(),
             terms: what.terms.clone(),
-            from: what.from.0,
+            from: what.from.map(|t| t.0),
             until: what.until.map(|t| t.0),
         })?;
         Ok(id)
@@ -258,7 +259,7 @@ fn grant_row(r: &dyn Row) -> Result<Grant> {
         abilities: Abilities::parse(r.text(4)?)?,
         purpose: r.text(5)?.to_owned(),
         terms,
-        from: Timestamp(r.int(8)?),
+        from: r.opt_int(8)?.map(Timestamp),
         until: r.opt_int(9)?.map(Timestamp),
     };
     Ok(Grant { id: r.int(0)?, parent: r.opt_int(2)?, what, made: Timestamp(r.int(10)?), revoked: r.opt_int(11)?.map(Timestamp) })
@@ -306,7 +307,7 @@ fn right(grant: &Grant) -> Option<Right> {
         grant: grant.id,
         scope: scope.path(),
         abilities: *abilities,
-        from: *from,
+        from: from.unwrap_or(Timestamp(i64::MIN)),
         until: until.unwrap_or(Timestamp(i64::MAX)),
     })
 }
@@ -351,7 +352,7 @@ fn replay(at: Timestamp, event: Event, parties: &mut Vec<KnownParty>, grants: &m
         Event::Parted { party } => parties.iter_mut().filter(|p| p.id.0 == party).for_each(|p| p.ended = Some(at)),
         Event::Granted { grant, party, parent, scope, abilities, purpose, terms, from, until } => {
             let (scope, abilities) = (Scope::parse(&scope)?, Abilities::parse(&abilities)?);
-            let what = NewGrant { party: PartyId(party), scope, abilities, purpose, terms, from: Timestamp(from), until: until.map(Timestamp) };
+            let what = NewGrant { party: PartyId(party), scope, abilities, purpose, terms, from: from.map(Timestamp), until: until.map(Timestamp) };
             grants.push(Grant { id: grant, parent, what, made: at, revoked: None });
         }
         Event::Revoked { grant } => grants.iter_mut().filter(|g| g.id == grant).for_each(|g| g.revoked = Some(at)),

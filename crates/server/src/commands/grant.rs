@@ -59,7 +59,7 @@ impl GrantVerb {
         let now = opened.env.now();
         match self {
             GrantVerb::Add { person, party, scope, abilities, purpose, span } => {
-                let mut what = NewGrant::new(PartyId(party), Scope::parse(&scope)?, Abilities::parse(&abilities)?, now);
+                let mut what = NewGrant::new(PartyId(party), Scope::parse(&scope)?, Abilities::parse(&abilities)?);
                 what.purpose = purpose;
                 what.until = span.map(|span| now.plus(span));
                 let id = opened.access(&person)?.grant(&what)?;
@@ -72,7 +72,7 @@ impl GrantVerb {
                     opened.say(
                         format!("{}\tparty {}\t{standing}\t{} {}\t{}", g.id, what.party.0, what.abilities, what.scope, what.purpose),
                         json!({ "grant": g.id, "party": what.party.0, "parent": g.parent, "standing": standing, "scope": what.scope.to_string(),
-                                "abilities": what.abilities.to_string(), "purpose": what.purpose, "from": what.from.0, "until": until }),
+                                "abilities": what.abilities.to_string(), "purpose": what.purpose, "from": what.from.map(|t| t.0), "until": until }),
                     );
                 }
             }

@@ -16,7 +16,7 @@ CREATE TABLE granted (            -- the same
   parent BIGINT,                  -- the grant its giver had it from
   scope TEXT NOT NULL, abilities TEXT NOT NULL, purpose TEXT NOT NULL,
   terms TEXT, terms_hash TEXT,
-  since BIGINT NOT NULL, until BIGINT, made BIGINT NOT NULL, revoked BIGINT,
+  since BIGINT, until BIGINT, made BIGINT NOT NULL, revoked BIGINT,
   PRIMARY KEY (person, id)
 ) WITHOUT ROWID;
 CREATE INDEX granted_by_party ON granted (person, party);
