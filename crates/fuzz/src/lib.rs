@@ -7,14 +7,14 @@ mod settings_file;
 mod uri;
 mod xml;
 
-// The server is a program and no library: these files of it are compiled here once more.
-#[allow(dead_code)]
+// The server is a program and no library: these files of it are compiled here once more, each for the parsers in it.
+#[allow(dead_code, reason = "root_key writes with it, and only its reading is fuzzed")]
 #[path = "../../server/src/durable.rs"]
 mod durable;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "only the parser of the file is fuzzed")]
 #[path = "../../server/src/root_key.rs"]
 mod root_key;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "only the parser and how sources are put together are fuzzed")]
 #[path = "../../server/src/settings.rs"]
 mod settings;
 

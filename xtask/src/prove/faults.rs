@@ -144,6 +144,7 @@ fn round(scene: &mut Scene, check: Check, random: &mut Random, outcome: &mut Out
                 let wait = Some(moment(random, 200)).filter(|_| random.below(2) == 0);
                 let told = cut_in_gc(scene, wait)?;
                 outcome.count(if told.is_empty() { "cuts in gc" } else { "cuts after gc" }, 1);
+                // What stands before the first person's count is none.
                 outcome.count(COMPACTED, told.split("\"packs_compacted\":").skip(1).map(|t| u64::from(!t.starts_with('0'))).sum());
             }
         }
