@@ -107,6 +107,10 @@ impl Mirror {
             }
         }
         self.token = between(&text, "<d:sync-token>", "</d:sync-token>").ok_or("a sync without a token")?.to_owned();
+        if text.contains("number-of-matches-within-limits") {
+            // There is more than one answer tells of: the client asks on from there (RFC 6578, section 3.6).
+            return self.sync(conn, home, findings);
+        }
         let there = list(conn, home, findings)?;
         for path in there.keys().chain(self.listing.keys()).collect::<BTreeSet<_>>() {
             if there.get(path) != self.listing.get(path) {
