@@ -5,8 +5,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each crate's floor; a crate depends on lower ones only.
-const FLOORS: &[(&str, u8)] =
-    &[("holm-formats", 0), ("holm-core", 1), ("holm-auth", 2), ("holm-http", 3), ("holm-dav", 4), ("holm-webdav", 5), ("holm-web", 5), ("holm", 6), ("holm-fuzz", 6)];
+const FLOORS: &[(&str, u8)] = &[
+    ("holm-formats", 0),
+    ("holm-core", 1),
+    ("holm-auth", 2),
+    ("holm-http", 3),
+    ("holm-dav", 4),
+    ("holm-webdav", 5),
+    ("holm-web", 5),
+    ("holm", 6),
+    ("holm-fuzz", 6),
+];
 /// What stays off some floors: a crate's name, and the lowest floor that may use it.
 const OUTSIDE: &[(&str, u8)] = &[("axum", 4), ("http", 3), ("hyper", 6), ("rusqlite", 1), ("clap", 6)];
 const MAX_LINES: usize = 500;

@@ -1,18 +1,34 @@
-//! Who are you: app passwords and the limiter that stands before every check. Ends in a [`holm_core::Party`]; knows
-//! nothing about HTTP.
+//! Who are you: passwords, passkeys, codes, app passwords, sessions, and the limiter that stands before every check. Ends in
+//! a [`holm_core::Party`]; knows nothing about HTTP.
 
+#[cfg(test)]
+mod fixture;
 mod limiter;
+mod passkey;
 pub mod password;
 mod secret;
+mod session;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+mod token;
+mod totp;
+mod welcome;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use holm_core::{Env, Host, Party, PersonId, Proof, Result, Timestamp, mutant};
+use holm_core::{Env, Gate, Host, Party, PersonId, Proof, Result, Timestamp, mutant};
+use webauthn_rs::prelude::{Url, Webauthn};
 
-pub use limiter::Limiter;
+pub use limiter::{Limiter, Try};
+pub use passkey::Challenge;
 pub use secret::Secret;
+pub use session::{Client, Opened, PROVEN, Session, Standing};
+pub use sign_in::{Again, SignIn};
+pub use token::Token;
+pub use welcome::{First, Invitation, Link, Waiting};
 
 /// How long a checked credential is believed without asking the catalog again: a revoked one works no longer than this.
 const BELIEVED: i64 = Timestamp::SECOND;
@@ -33,22 +49,53 @@ type Checked = (Arc<Party>, Arc<str>, Timestamp);
 
 /// Checks credentials.
 pub struct Auth {
-    host: Arc<Host>,
-    env: Env,
+    gate: Arc<Gate>,
     limiter: Limiter,
+    hashing: password::Hashing,
+    webauthn: Option<Webauthn>,
+    /// Where people open holm in their browsers.
+    origin: String,
+    sessions: session::Believed,
     checked: Mutex<HashMap<[u8; 32], Checked>>,
     uses: Mutex<HashMap<(PersonId, i64), Timestamp>>,
 }
 
 impl Auth {
-    pub fn new(host: Arc<Host>, env: Env) -> Auth {
-        let limiter = Limiter::new(host.clone());
-        Auth { host, env, limiter, checked: Mutex::default(), uses: Mutex::default() }
+    /// `origin` is where people open holm in their browsers, like `https://cloud.example`: passkeys are for its name.
+    pub fn new(gate: Arc<Gate>, origin: &str) -> Auth {
+        Auth {
+            limiter: Limiter::new(gate.host().clone()),
+            gate,
+            hashing: password::Hashing::default(),
+            webauthn: passkey::relying_party(origin),
+            origin: origin.to_owned(),
+            sessions: session::Believed::default(),
+            checked: Mutex::default(),
+            uses: Mutex::default(),
+        }
+    }
+
+    fn host(&self) -> &Host {
+        self.gate.host()
+    }
+
+    fn env(&self) -> &Env {
+        self.gate.env()
+    }
+
+    /// The name that authenticator apps show.
+    fn issuer(&self) -> String {
+        Url::parse(&self.origin).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "holm".into())
+    }
+
+    /// A link to come in by. What follows `#` is sent to no server, and so stands in no log.
+    pub fn welcome(&self, token: &Token) -> String {
+        format!("{}/welcome#{}", self.origin, token.reveal())
     }
 
     /// The verdict on an app password that was right a moment ago. Never waits.
     pub fn believed(&self, name: &str, secret: &str) -> Option<Verdict> {
-        let now = self.env.now();
+        let now = self.env().now();
         let checked = self.checked.lock().expect("checked credentials");
         let (party, person, at) = checked.get(&Secret::hash(secret))?;
         if **person != *name || !(mutant("believed-for-ever") || (0..BELIEVED).contains(&(now.0 - at.0))) {
@@ -63,14 +110,14 @@ impl Auth {
         if let Some(verdict) = self.believed(name, secret) {
             return Ok(verdict);
         }
-        let now = self.env.now();
+        let now = self.env().now();
         let hash = Secret::hash(secret);
         let known = self.checked.lock().expect("checked credentials").get(&hash).is_some_and(|(_, person, _)| **person == *name);
-        let found = self.host.proof(&hash)?.filter(|proof| proof.person == name);
+        let found = self.host().proof(&hash)?.filter(|proof| proof.person == name);
         // A credential that was right before is not counted: strangers must not lock its owner out. Whether another one is
         // right is looked at after it was counted.
         let counted = !known && !found.as_ref().is_some_and(|proof| proof.before || mutant("limiter-after-verify"));
-        if counted && let Some(seconds) = self.limiter.attempt(name, address, now)? {
+        if counted && let Some(seconds) = self.limiter.attempt(Try::Account(name, address), now)? {
             return Ok(Verdict::Throttled(seconds));
         }
         let Some(Proof { party, person, .. }) = found else {
@@ -78,7 +125,7 @@ impl Auth {
             return Ok(Verdict::Unknown);
         };
         if counted {
-            self.limiter.succeeded(name, address)?;
+            self.limiter.succeeded(Try::Account(name, address))?;
         }
         let (party, person): (_, Arc<str>) = (Arc::new(party), person.into());
         let mut checked = self.checked.lock().expect("checked credentials");
@@ -91,9 +138,11 @@ impl Auth {
         Ok(Verdict::Admitted(party, person))
     }
 
-    /// Forgets tries that count no more.
-    pub fn forget_tries(&self) -> Result<()> {
-        self.host.forget_tries(self.env.now())
+    /// Forgets tries that count no more, tickets whose time is over and sessions that ended long ago.
+    pub fn forget_old(&self) -> Result<()> {
+        self.host().forget_tries(self.env().now())?;
+        self.host().forget_tickets()?;
+        self.host().forget_sessions()
     }
 
     fn used(&self, party: &Party, now: Timestamp) {
@@ -103,6 +152,6 @@ impl Auth {
     /// Writes down when credentials were last used: now and then, and at the end, not at each request.
     pub fn flush_uses(&self) -> Result<()> {
         let uses: Vec<_> = self.uses.lock().expect("uses").drain().map(|((p, id), at)| (p, id, at)).collect();
-        if uses.is_empty() { Ok(()) } else { self.host.note_uses(&uses) }
+        if uses.is_empty() { Ok(()) } else { self.host().note_uses(&uses) }
     }
 }

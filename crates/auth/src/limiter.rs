@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use holm_core::{Host, Limit, Result, Timestamp};
+use holm_core::{Host, Limit, PersonId, Result, Timestamp};
 
 const QUARTER: i64 = 15 * 60 * Timestamp::SECOND;
 /// Wrong tries of one address, whatever the account, in a quarter of an hour.
@@ -16,8 +16,35 @@ const PER_ACCOUNT_THERE: i64 = 20;
 const PER_ACCOUNT: i64 = 100;
 /// Of everybody from everywhere, in an hour: only who was right before still gets in then.
 const ALL: i64 = 10_000;
+/// From a browser that the person signed in with before, in a quarter of an hour.
+const PER_DEVICE: i64 = 20;
+/// Codes of an authenticator app, in a quarter of an hour and in a day: there are only a million of them (T34).
+const CODES: i64 = 5;
+const CODES_A_DAY: i64 = 20;
+/// Recovery codes, in an hour.
+const RECOVERY_CODES: i64 = 10;
+/// Challenges that one address may ask for in a quarter of an hour.
+const CHALLENGES: i64 = 100;
 /// Addresses known to be refused, which need no more counting; when they are more, all are asked for again.
 const REFUSED: usize = 50_000;
+
+/// What is tried, and whom it is counted for.
+#[derive(Clone, Copy, Debug)]
+pub enum Try<'a> {
+    /// A secret of an account, from an address.
+    Account(&'a str, IpAddr),
+    /// A password, from a browser that the person signed in with before: strangers must not lock them out.
+    Device(&'a [u8; 32]),
+    /// A code of a person's authenticator app; from a browser they signed in with before, where it is one.
+    Code(PersonId, Option<&'a [u8; 32]>),
+    RecoveryCode(PersonId),
+    /// Something to prove anew within a session.
+    Session(PersonId, i64),
+    /// A token, which no guessing finds; only the noise is kept down.
+    Token(IpAddr),
+    /// A question that is written down until it is answered.
+    Challenge(IpAddr),
+}
 
 pub struct Limiter {
     host: Arc<Host>,
@@ -33,17 +60,46 @@ fn place(address: IpAddr) -> String {
     }
 }
 
-/// The address first: once it is refused, the names it makes up take no room.
-fn limits(name: &str, address: IpAddr) -> [Limit; 4] {
-    let place = place(address);
-    let name: String = name.chars().take(64).collect();
-    let limit = |key, most, window| Limit { key, most, window };
-    [
-        limit(format!("address {place}"), PER_ADDRESS, QUARTER),
-        limit("all".into(), ALL, Timestamp::HOUR),
-        limit(format!("account {name} from {place}"), PER_ACCOUNT_THERE, QUARTER),
-        limit(format!("account {name}"), PER_ACCOUNT, Timestamp::HOUR),
-    ]
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl Try<'_> {
+    /// The address, if its limit is the first: once it is refused, the names it makes up take no room.
+    fn place(&self) -> Option<String> {
+        match self {
+            Try::Account(_, address) | Try::Token(address) => Some(format!("address {}", place(*address))),
+            _ => None,
+        }
+    }
+
+    fn limits(&self) -> Vec<Limit> {
+        let limit = |key, most, window| Limit { key, most, window };
+        let there = self.place().map(|key| limit(key, PER_ADDRESS, QUARTER));
+        let all = || limit("all".into(), ALL, Timestamp::HOUR);
+        let mut limits: Vec<_> = there.into_iter().collect();
+        limits.extend(match self {
+            Try::Account(name, address) => {
+                let name: String = name.chars().take(64).collect();
+                vec![
+                    all(),
+                    limit(format!("account {name} from {}", place(*address)), PER_ACCOUNT_THERE, QUARTER),
+                    limit(format!("account {name}"), PER_ACCOUNT, Timestamp::HOUR),
+                ]
+            }
+            Try::Device(device) => vec![limit(format!("device {}", hex(*device)), PER_DEVICE, QUARTER)],
+            Try::Code(person, device) => {
+                let from = device.map_or_else(|| "elsewhere".to_owned(), |d| hex(d));
+                let key = format!("code {} {from}", person.0);
+                vec![limit(key.clone(), CODES, QUARTER), limit(format!("{key} day"), CODES_A_DAY, Timestamp::DAY)]
+            }
+            Try::RecoveryCode(person) => vec![limit(format!("recovery code {}", person.0), RECOVERY_CODES, Timestamp::HOUR)],
+            Try::Session(person, id) => vec![limit(format!("session {} {id}", person.0), PER_DEVICE, QUARTER)],
+            Try::Token(_) => vec![all()],
+            Try::Challenge(address) => vec![limit(format!("challenge {}", place(*address)), CHALLENGES, QUARTER)],
+        });
+        limits
+    }
 }
 
 impl Limiter {
@@ -52,53 +108,38 @@ impl Limiter {
     }
 
     /// Counts a try; answers how many seconds it has to wait before it may go on, none if it may.
-    pub fn attempt(&self, name: &str, address: IpAddr, now: Timestamp) -> Result<Option<i64>> {
-        let limits = limits(name, address);
+    pub fn attempt(&self, tried: Try<'_>, now: Timestamp) -> Result<Option<i64>> {
+        let place = tried.place();
         let seconds = |millis: i64| millis.div_euclid(Timestamp::SECOND) + 1;
-        if let Some(until) = self.refused.lock().expect("refused").get(&limits[0].key).filter(|until| (0..QUARTER).contains(&(until.0 - now.0))) {
+        if let Some(place) = &place
+            && let Some(until) = self.refused.lock().expect("refused").get(place).filter(|until| (0..QUARTER).contains(&(until.0 - now.0)))
+        {
             return Ok(Some(seconds(until.0 - now.0)));
         }
-        let Some((exceeded, wait)) = self.host.count_try(&limits, now)? else { return Ok(None) };
+        let Some((exceeded, wait)) = self.host.count_try(&tried.limits(), now)? else { return Ok(None) };
         // Only of an address is it known that whatever it tries next is refused too.
-        if exceeded == 0 {
+        if let Some(place) = place.filter(|_| exceeded == 0) {
             let mut refused = self.refused.lock().expect("refused");
             if refused.len() >= REFUSED {
                 refused.clear();
             }
-            refused.insert(limits[0].key.clone(), now.plus(wait));
+            refused.insert(place, now.plus(wait));
         }
         Ok(Some(seconds(wait)))
     }
 
     /// Takes back the count of a try that was right.
-    pub fn succeeded(&self, name: &str, address: IpAddr) -> Result<()> {
-        self.host.take_back_try(&limits(name, address))
+    pub fn succeeded(&self, tried: Try<'_>) -> Result<()> {
+        self.host.take_back_try(&tried.limits())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use holm_core::{Clock, Entropy, Env, Key, RootKey};
-
     use super::*;
 
-    struct Fixed;
-    impl Clock for Fixed {
-        fn now(&self) -> Timestamp {
-            Timestamp(0)
-        }
-    }
-    impl Entropy for Fixed {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(9);
-        }
-    }
-
     fn limiter(dir: &std::path::Path) -> Limiter {
-        let env = Env { clock: Arc::new(Fixed), entropy: Arc::new(Fixed) };
-        Limiter::new(Arc::new(Host::open(dir, RootKey { key: Key::from_bytes([7; 32]), epoch: 1 }, env).unwrap()))
+        Limiter::new(Arc::new(crate::fixture::host(dir)))
     }
 
     #[test]
@@ -111,16 +152,16 @@ mod tests {
                 // A restart forgets nothing.
                 limiter = self::limiter(dir.path());
             }
-            assert_eq!(limiter.attempt("ann", at("2001:db8::1"), Timestamp(0)).unwrap().is_none(), n < 20, "try {n}");
+            assert_eq!(limiter.attempt(Try::Account("ann", at("2001:db8::1")), Timestamp(0)).unwrap().is_none(), n < 20, "try {n}");
         }
         let later = Timestamp(QUARTER - 10 * Timestamp::SECOND);
-        assert_eq!(limiter.attempt("ann", at("2001:db8::ffff"), later).unwrap(), Some(11), "the same /64, and the wait is the true one");
-        assert_eq!(limiter.attempt("ann", at("192.0.2.1"), Timestamp(0)).unwrap(), None, "another address");
-        assert_eq!(limiter.attempt("ann", at("2001:db8::1"), Timestamp(QUARTER)).unwrap(), None, "after the window, though it kept trying");
+        assert_eq!(limiter.attempt(Try::Account("ann", at("2001:db8::ffff")), later).unwrap(), Some(11), "the same /64, and the wait is the true one");
+        assert_eq!(limiter.attempt(Try::Account("ann", at("192.0.2.1")), Timestamp(0)).unwrap(), None, "another address");
+        assert_eq!(limiter.attempt(Try::Account("ann", at("2001:db8::1")), Timestamp(QUARTER)).unwrap(), None, "after the window, though it kept trying");
         // What was right is not counted.
         for _ in 0..30 {
-            assert_eq!(limiter.attempt("bob", at("192.0.2.1"), Timestamp(0)).unwrap(), None);
-            limiter.succeeded("bob", at("192.0.2.1")).unwrap();
+            assert_eq!(limiter.attempt(Try::Account("bob", at("192.0.2.1")), Timestamp(0)).unwrap(), None);
+            limiter.succeeded(Try::Account("bob", at("192.0.2.1"))).unwrap();
         }
     }
 
@@ -128,12 +169,27 @@ mod tests {
     fn t31_many_addresses_and_many_names_are_one_limit_too() {
         let dir = tempfile::tempdir().unwrap();
         let limiter = limiter(dir.path());
-        let attempt = |name: &str, ip: [u8; 4]| limiter.attempt(name, ip.into(), Timestamp(0)).unwrap();
+        let attempt = |name: &str, ip: [u8; 4]| limiter.attempt(Try::Account(name, ip.into()), Timestamp(0)).unwrap();
         let tries = (0..=255).filter(|n| attempt("ann", [10, 0, 0, *n]).is_none()).count();
         assert_eq!(tries as i64, PER_ACCOUNT, "of one account from everywhere");
         let tries = (0..200).filter(|n| attempt(&format!("p{n}"), [10, 0, 1, 1]).is_none()).count();
         assert_eq!(tries as i64, PER_ADDRESS, "of one address, whatever the name");
         assert_eq!(attempt("bob", [10, 0, 1, 1]), Some(901), "and then nothing is counted any more");
         assert_eq!(attempt("bob", [10, 0, 1, 2]), None);
+    }
+
+    #[test]
+    fn t34_few_codes_a_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let limiter = limiter(dir.path());
+        let (mut tried, mut from_known) = (0, 0);
+        for quarter in 0..95 {
+            for _ in 0..10 {
+                let now = Timestamp(quarter * QUARTER);
+                tried += i64::from(limiter.attempt(Try::Code(PersonId(1), None), now).unwrap().is_none());
+                from_known += i64::from(limiter.attempt(Try::Code(PersonId(1), Some(&[1; 32])), now).unwrap().is_none());
+            }
+        }
+        assert_eq!((tried, from_known), (CODES_A_DAY, CODES_A_DAY), "the person's own browser has a count of its own");
     }
 }

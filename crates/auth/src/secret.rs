@@ -1,15 +1,24 @@
-//! App passwords: random, so that a fast hash is enough and no dictionary helps.
+//! Secrets that people copy or type: random, so that a fast hash is enough and no dictionary helps.
 
 use holm_core::Env;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// A new app password: 28 letters (140 bits) in groups of four.
+/// Letters in groups of four.
 pub struct Secret(String);
 
 impl Secret {
+    /// A new app password: 28 letters (140 bits).
     pub fn random(env: &Env) -> Secret {
-        let bytes: [u8; 28] = env.random();
+        Secret::of(env.random::<28>())
+    }
+
+    /// A new recovery code: 16 letters (80 bits), of which few may be tried.
+    pub fn recovery_code(env: &Env) -> Secret {
+        Secret::of(env.random::<16>())
+    }
+
+    fn of<const N: usize>(bytes: [u8; N]) -> Secret {
         let groups: Vec<String> = bytes.chunks(4).map(|c| c.iter().map(|b| ALPHABET[(*b % 32) as usize] as char).collect()).collect();
         Secret(groups.join("-"))
     }

@@ -17,6 +17,8 @@ pub enum Error {
     ParentMissing(Path),
     #[error("{0} exists already; choose another name or ask to overwrite")]
     Exists(Path),
+    #[error("{0} already; look at what is there first")]
+    Taken(String),
     #[error("{0} is a folder; this needs a file")]
     IsFolder(Path),
     #[error("{0} is a file; this needs a folder")]

@@ -3,7 +3,10 @@
 
 pub(crate) mod attempts;
 mod kit;
+mod proofs;
 mod rotation;
+mod session;
+mod ticket;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path as FsPath, PathBuf};
@@ -20,8 +23,16 @@ use crate::store::sqlite::{Deleted, Sqlite, sync_dir};
 use crate::tree::entry::{ROOT, TRASH};
 
 pub use kit::Kit;
+pub use proofs::{PasskeyRecord, Proofs};
+pub use session::{NewSession, SessionRecord};
+pub use ticket::Ticket;
 
-const HOST_SCHEMA: &[&str] = &[include_str!("store/schema/host.sql"), include_str!("store/schema/host_2.sql"), include_str!("store/schema/host_3.sql")];
+const HOST_SCHEMA: &[&str] = &[
+    include_str!("store/schema/host.sql"),
+    include_str!("store/schema/host_2.sql"),
+    include_str!("store/schema/host_3.sql"),
+    include_str!("store/schema/host_4.sql"),
+];
 const PERSON_SCHEMA: &[&str] = &[
     include_str!("store/schema/person.sql"),
     include_str!("store/schema/person_2.sql"),
@@ -46,6 +57,8 @@ pub struct Person {
     pub uid: [u8; 16],
     pub name: String,
     pub created: Timestamp,
+    /// May invite people and look after their accounts.
+    pub admin: bool,
 }
 
 /// A way in which a party proves itself: an app password.
@@ -117,12 +130,12 @@ impl Host {
     }
 
     pub fn people(&self) -> Result<Vec<Person>> {
-        let sql = "SELECT person, uid, name, created FROM person WHERE removed IS NULL ORDER BY name";
+        let sql = "SELECT person, uid, name, created, admin FROM person WHERE removed IS NULL ORDER BY name";
         self.catalog.reading(|tx| tx.all(sql, &[], person_row))
     }
 
     pub fn person(&self, name: &str) -> Result<Person> {
-        let sql = "SELECT person, uid, name, created FROM person WHERE name = ?1 AND removed IS NULL";
+        let sql = "SELECT person, uid, name, created, admin FROM person WHERE name = ?1 AND removed IS NULL";
         self.catalog.reading(|tx| tx.first(sql, &[name.into()], person_row))?.ok_or_else(|| Error::NoSuchPerson(name.to_owned()))
     }
 
@@ -131,30 +144,45 @@ impl Host {
         self.catalog.reading(|tx| tx.first(sql, &[id.0.into()], |r| Ok(r.text(0)?.to_owned())))
     }
 
-    /// Makes a person with an empty tree. Names are 1 to 64 of `a-z 0-9 . _ -`, beginning with a letter or digit.
+    /// Makes a person with an empty tree; the first one is an admin. Names are 1 to 64 of `a-z 0-9 . _ -`, beginning with a
+    /// letter or digit.
     pub fn add_person(&self, name: &str, password: Option<&str>, quota: u64) -> Result<Person> {
+        self.add_person_with(self.env.random(), name, password, quota)
+    }
+
+    /// Whether a new person may have this name.
+    pub fn check_free(&self, name: &str) -> Result<()> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         if name.is_empty() || name.len() > 64 || !plain(name.as_bytes()[0]) || !name.bytes().all(|b| plain(b) || b"._-".contains(&b)) {
             return Err(Error::Invalid(format!("\"{name}\" is no name for a person: use 1 to 64 of a-z, 0-9, . _ -, beginning with a letter or digit")));
         }
-        let taken = || Error::Invalid(format!("a person is called \"{name}\" already"));
-        let uid: [u8; 16] = self.env.random();
+        if self.catalog.reading(|tx| is_taken(tx, name))? {
+            return Err(Error::Taken(format!("a person is called \"{name}\"")));
+        }
+        Ok(())
+    }
+
+    /// [`Host::add_person`] with a uid that a passkey was made for; it must never have been another person's.
+    pub fn add_person_with(&self, uid: [u8; 16], name: &str, password: Option<&str>, quota: u64) -> Result<Person> {
+        self.check_free(name)?;
         let key = PersonKey::from_key(Key::random(&self.env));
         let wrapped = self.root.wrap(&self.env, &uid, &key);
         let now = self.env.now();
         // Refused here, before anything is made on disk, unless the name is free.
-        let id = self.catalog.writing(|tx| {
-            if tx.first("SELECT 1 FROM person WHERE name = ?1 AND removed IS NULL", &[name.into()], |_| Ok(()))?.is_some() {
-                return Err(taken());
+        let (id, admin) = self.catalog.writing(|tx| {
+            if is_taken(tx, name)? {
+                return Err(Error::Taken(format!("a person is called \"{name}\"")));
             }
             let id = tx.first("SELECT COALESCE(MAX(person), 0) + 1 FROM person", &[], |r| r.int(0))?.unwrap_or(1);
-            let sql = "INSERT INTO person (person, uid, name, wrapped, epoch, password, created, made) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
+            let admin = tx.first("SELECT 1 FROM person WHERE removed IS NULL LIMIT 1", &[], |_| Ok(()))?.is_none();
+            let sql = "INSERT INTO person (person, uid, name, wrapped, epoch, password, created, made, admin) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)";
             let epoch = i64::from(self.root.epoch);
-            tx.execute(sql, &[id.into(), uid[..].into(), name.into(), wrapped[..].into(), epoch.into(), password.into(), now.0.into()])?;
-            Ok(PersonId(id))
+            let (created, is_admin) = (now.0.into(), i64::from(admin).into());
+            tx.execute(sql, &[id.into(), uid[..].into(), name.into(), wrapped[..].into(), epoch.into(), password.into(), created, is_admin])?;
+            Ok((PersonId(id), admin))
         })?;
         self.make_tree(id, &uid, &key, quota)?;
-        Ok(Person { id, uid, name: name.to_owned(), created: now })
+        Ok(Person { id, uid, name: name.to_owned(), created: now, admin })
     }
 
     fn make_tree(&self, person: PersonId, uid: &[u8; 16], key: &PersonKey, quota: u64) -> Result<()> {
@@ -211,6 +239,7 @@ impl Host {
         })
     }
 
+    /// A PHC string. [`crate::Access::set_password`] also tells the ledger, and ends sessions.
     pub fn set_password(&self, person: PersonId, hash: &str) -> Result<()> {
         self.catalog.writing(|tx| {
             tx.execute("UPDATE person SET password = ?2 WHERE person = ?1", &[person.0.into(), hash.into()])?;
@@ -224,8 +253,7 @@ impl Host {
         let now = self.env.now().0;
         self.catalog.writing(|tx| {
             tx.execute("UPDATE person SET removed = ?2, wrapped = NULL, next = NULL, password = NULL WHERE person = ?1", &[person.id.0.into(), now.into()])?;
-            tx.execute("DELETE FROM credential WHERE person = ?1", &[person.id.0.into()])?;
-            Ok(())
+            proofs::remove(tx, person.id)
         })?;
         let shredded = self.catalog.settle()?;
         let dir = self.dir(&person.uid);
@@ -282,7 +310,7 @@ impl Host {
     /// question, whoever else lives here.
     pub fn reachable(&self, guest: PersonId) -> Result<Vec<Person>> {
         let subject = self.subject(guest)?;
-        let sql = "SELECT p.person, p.uid, p.name, p.created FROM reach r JOIN person p ON p.person = r.owner AND p.removed IS NULL
+        let sql = "SELECT p.person, p.uid, p.name, p.created, p.admin FROM reach r JOIN person p ON p.person = r.owner AND p.removed IS NULL
             WHERE r.guest = ?1 ORDER BY p.name";
         self.catalog.reading(|tx| tx.all(sql, &[subject.as_str().into()], person_row))
     }
@@ -291,16 +319,16 @@ impl Host {
     pub(crate) fn add_credential(&self, person: PersonId, party: PartyId, name: &str, hash: &[u8; 32]) -> Result<i64> {
         let now = self.env.now().0;
         self.catalog.writing(|tx| {
-            let newest = "SELECT COALESCE(MAX(id), 0) + 1 FROM credential WHERE person = ?1";
-            let id = tx.first(newest, &[person.0.into()], |r| r.int(0))?.unwrap_or(1);
+            let id = next_credential(tx, person)?;
             let sql = "INSERT INTO credential (person, id, party, kind, name, hash, created) VALUES (?1, ?2, ?3, 'app-password', ?4, ?5, ?6)";
             tx.execute(sql, &[person.0.into(), id.into(), party.0.into(), name.into(), hash[..].into(), now.into()])?;
             Ok(id)
         })
     }
 
+    /// App passwords.
     pub fn credentials(&self, person: PersonId) -> Result<Vec<Credential>> {
-        let sql = "SELECT id, party, name, created, used, revoked FROM credential WHERE person = ?1 ORDER BY id";
+        let sql = "SELECT id, party, name, created, used, revoked FROM credential WHERE person = ?1 AND kind = 'app-password' ORDER BY id";
         self.catalog.reading(|tx| {
             tx.all(sql, &[person.0.into()], |r| {
                 Ok(Credential {
@@ -319,9 +347,9 @@ impl Host {
     pub(crate) fn revoke_credential(&self, person: PersonId, id: i64) -> Result<Option<PartyId>> {
         let now = self.env.now().0;
         self.catalog.writing(|tx| {
-            let sql = "SELECT party FROM credential WHERE person = ?1 AND id = ?2 AND revoked IS NULL";
+            let sql = "SELECT party FROM credential WHERE person = ?1 AND id = ?2 AND kind = 'app-password' AND revoked IS NULL";
             let party = tx.first(sql, &[person.0.into(), id.into()], |r| r.int(0))?;
-            let sql = "UPDATE credential SET revoked = ?3 WHERE person = ?1 AND id = ?2 AND revoked IS NULL";
+            let sql = "UPDATE credential SET revoked = ?3 WHERE person = ?1 AND id = ?2 AND kind = 'app-password' AND revoked IS NULL";
             tx.execute(sql, &[person.0.into(), id.into(), now.into()])?;
             Ok(party.map(PartyId))
         })
@@ -342,14 +370,15 @@ impl Host {
     /// Whether a credential that was proven a while ago still holds.
     pub(crate) fn still_holds(&self, person: PersonId, credential: i64) -> Result<bool> {
         let sql = "SELECT 1 FROM credential c JOIN person p ON p.person = c.person AND p.removed IS NULL
-            WHERE c.person = ?1 AND c.id = ?2 AND c.revoked IS NULL";
-        self.catalog.reading(|tx| Ok(tx.first(sql, &[person.0.into(), credential.into()], |_| Ok(()))?.is_some()))
+            WHERE c.person = ?1 AND c.id = ?2 AND c.revoked IS NULL AND (c.expires IS NULL OR c.expires > ?3)";
+        let now = self.env.now().0;
+        self.catalog.reading(|tx| Ok(tx.first(sql, &[person.0.into(), credential.into(), now.into()], |_| Ok(()))?.is_some()))
     }
 
-    /// What a secret with this hash proves.
+    /// What an app password with this hash proves.
     pub fn proof(&self, hash: &[u8; 32]) -> Result<Option<Proof>> {
         let sql = "SELECT c.person, c.id, c.party, c.name, p.name, c.used FROM credential c
-            JOIN person p ON p.person = c.person AND p.removed IS NULL WHERE c.hash = ?1 AND c.revoked IS NULL";
+            JOIN person p ON p.person = c.person AND p.removed IS NULL WHERE c.hash = ?1 AND c.kind = 'app-password' AND c.revoked IS NULL";
         self.catalog.reading(|tx| {
             tx.first(sql, &[hash[..].into()], |r| {
                 let party = Party { person: PersonId(r.int(0)?), id: PartyId(r.int(2)?), credential: r.int(1)?, label: r.text(3)?.to_owned() };
@@ -370,6 +399,12 @@ impl Host {
     }
 }
 
+/// The number that a person's next credential has.
+fn next_credential(tx: &dyn Tx, person: PersonId) -> Result<i64> {
+    let newest = "SELECT COALESCE(MAX(id), 0) + 1 FROM credential WHERE person = ?1";
+    Ok(tx.first(newest, &[person.0.into()], |r| r.int(0))?.unwrap_or(1))
+}
+
 /// The keys that the catalog, opened with `key`, tells of.
 fn ring(tx: &dyn Tx, person: PersonId, key: &PersonKey) -> Result<KeyRing> {
     let key32 = |bytes: &[u8]| bytes32(bytes).map(Key::from_bytes);
@@ -382,12 +417,16 @@ fn ring(tx: &dyn Tx, person: PersonId, key: &PersonKey) -> Result<KeyRing> {
     Ok(KeyRing::changed(key.clone(), newest, earlier, names))
 }
 
+fn is_taken(tx: &dyn Tx, name: &str) -> Result<bool> {
+    Ok(tx.first("SELECT 1 FROM person WHERE name = ?1 AND removed IS NULL", &[name.into()], |_| Ok(()))?.is_some())
+}
+
 fn uid(bytes: &[u8]) -> Result<[u8; 16]> {
     bytes.try_into().map_err(|_| Error::Corrupt("a person's uid is not 16 bytes".into()))
 }
 
 fn person_row(r: &dyn Row) -> Result<Person> {
-    Ok(Person { id: PersonId(r.int(0)?), uid: uid(r.blob(1)?)?, name: r.text(2)?.to_owned(), created: Timestamp(r.int(3)?) })
+    Ok(Person { id: PersonId(r.int(0)?), uid: uid(r.blob(1)?)?, name: r.text(2)?.to_owned(), created: Timestamp(r.int(3)?), admin: r.int(4)? == 1 })
 }
 
 #[cfg(test)]

@@ -22,11 +22,11 @@ mod upkeep;
 #[cfg(test)]
 mod vectors;
 
-pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, Transfer, Usage, Via};
+pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, SecondFactors, Transfer, Usage, Via};
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
 pub use host::attempts::Limit;
-pub use host::{Credential, Host, Kit, Person, Proof};
+pub use host::{Credential, Host, Kit, NewSession, PasskeyRecord, Person, Proof, Proofs, SessionRecord, Ticket};
 pub use journal::{Difference, Differences, Op, Record, Seq};
 pub use keys::{Key, KeyRing, PersonKey, RootKey};
 pub use ledger::{Grant, KnownParty, LedgerEntry, NewGrant, Rights, Scope, Standing, Terms};

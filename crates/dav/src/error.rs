@@ -122,7 +122,7 @@ impl From<Error> for Failure {
     fn from(e: Error) -> Failure {
         let status = match &e {
             Error::NotFound(_) | Error::NoSuchPerson(_) => StatusCode::NOT_FOUND,
-            Error::ParentMissing(_) | Error::NoSuchLock(_) => StatusCode::CONFLICT,
+            Error::ParentMissing(_) | Error::NoSuchLock(_) | Error::Taken(_) => StatusCode::CONFLICT,
             Error::Exists(_) | Error::IsFolder(_) | Error::IsFile(_) => StatusCode::METHOD_NOT_ALLOWED,
             Error::Denied(..) | Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::ConditionFailed(_) => StatusCode::PRECONDITION_FAILED,

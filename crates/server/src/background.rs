@@ -22,7 +22,7 @@ pub async fn each_minute(gate: Arc<Gate>, auth: Arc<Auth>) {
         let tidied = tokio::task::spawn_blocking(move || {
             gate.close_idle(gate.env().now().plus(-IDLE));
             auth.flush_uses()?;
-            auth.forget_tries()
+            auth.forget_old()
         });
         if let Ok(Err(e)) = tidied.await {
             tracing::warn!("recording what app passwords did: {e}");

@@ -60,6 +60,10 @@ pub struct Settings {
     /// [default: acme_domains; else any on an open address, none on a loopback one]
     #[arg(long, env = "HOLM_HOSTS", global = true, hide_short_help = true, value_delimiter = ',')]
     pub hosts: Option<Vec<String>>,
+    /// Where people open holm in their browsers, like https://cloud.example.org; passkeys are for this name
+    /// [default: the first of hosts, with https; else http://localhost and the port]
+    #[arg(long, env = "HOLM_ORIGIN", global = true, hide_short_help = true, value_parser = origin)]
+    pub origin: Option<String>,
     /// Addresses of proxies in front, whose X-Forwarded-For tells the client's address
     #[arg(long, env = "HOLM_PROXIES", global = true, hide_short_help = true, value_delimiter = ',')]
     pub proxies: Option<Vec<IpAddr>>,
@@ -106,6 +110,15 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     found.ok_or_else(|| "an address and port, like 127.0.0.1:8420, [::]:443 or localhost:8420".into())
 }
 
+/// A scheme, a host and maybe a port.
+fn origin(text: &str) -> Result<String, String> {
+    let uri: Option<http::Uri> = text.trim_end_matches('/').parse().ok();
+    let whole = |uri: &http::Uri| matches!(uri.scheme_str(), Some("https" | "http")) && uri.authority().is_some_and(|a| !a.as_str().contains('@'));
+    let bare = uri.as_ref().filter(|uri| whole(uri) && uri.path() == "/" && uri.query().is_none());
+    let lower = bare.map(|_| text.trim_end_matches('/').to_ascii_lowercase());
+    lower.ok_or_else(|| "https:// and a name, maybe a port, and nothing else".into())
+}
+
 fn span(text: &str) -> Result<i64, String> {
     text.parse().ok().filter(|n| (0..=LONGEST).contains(n)).ok_or_else(|| format!("a whole number from 0 to {LONGEST}"))
 }
@@ -147,6 +160,7 @@ impl Settings {
             acme_directory: self.acme_directory.or(file.acme_directory),
             acme_ca: self.acme_ca.or(file.acme_ca),
             hosts: self.hosts.or(file.hosts),
+            origin: self.origin.or(file.origin),
             proxies: self.proxies.or(file.proxies),
             insecure_http: self.insecure_http.or(file.insecure_http),
             metrics: self.metrics.or(file.metrics),
@@ -178,6 +192,21 @@ impl Settings {
     pub fn hosts(&self) -> Option<Vec<String>> {
         let open = !self.listen().ip().is_loopback();
         self.hosts.clone().or_else(|| self.acme_domains.clone()).or_else(|| (!open).then(Vec::new))
+    }
+
+    /// Where people open holm in their browsers, serving on `address`.
+    pub fn origin(&self, address: SocketAddr) -> Fallible<String> {
+        if let Some(given) = &self.origin {
+            // The file's text does not pass the flags' parser.
+            return origin(given).map_err(|e| format!("origin = \"{given}\": {e}").into());
+        }
+        if let Some(host) = self.hosts().and_then(|hosts| hosts.first().cloned()) {
+            return Ok(format!("https://{host}"));
+        }
+        let tls = self.tls_cert.is_some() || self.acme_domains.is_some();
+        let scheme = if tls { "https" } else { "http" };
+        // Browsers give a name more than an address: passkeys, and cookies that only go where nobody listens.
+        Ok(if address.ip().is_loopback() { format!("{scheme}://localhost:{}", address.port()) } else { format!("{scheme}://{address}") })
     }
 
     /// How long versions, trash and records of access stay.

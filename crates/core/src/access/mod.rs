@@ -1,6 +1,7 @@
 //! The only way to a tree. `Gate::admit` turns a proven party into an `Access`, and every read and write asks what the
 //! party was granted before it touches the tree, which is private to this crate; and leaves a record of it.
 
+mod account;
 mod differences;
 mod log;
 mod sharing;
@@ -31,6 +32,7 @@ use crate::tree::trash::{self, Trashed};
 use crate::tree::version::{self, Version};
 use crate::upkeep::check::Report;
 use crate::upkeep::{self, Rules, Upkeep};
+pub use account::SecondFactors;
 use log::Deed;
 pub use log::{AccessRecord, Act, RecordFilter, Via};
 use tree::{TRUSTED, Tree};

@@ -11,11 +11,11 @@ use crate::party::{Abilities, PartyId, PartyKind};
 const PAGE: usize = 1_000;
 
 impl Access {
-    fn owner(&self) -> Result<()> {
+    pub(super) fn owner(&self) -> Result<()> {
         if self.party.id == PartyId::OWNER { Ok(()) } else { Err(Error::Forbidden("only the person themself may see or change this")) }
     }
 
-    fn booking<T>(&self, mut work: impl FnMut(&Book<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn booking<T>(&self, mut work: impl FnMut(&Book<'_>) -> Result<T>) -> Result<T> {
         let (person, now, by) = (self.person(), self.tree.env.now(), &*self.party);
         let done = self.store().catalog.writing(|tx| work(&Book { tx, person, now, by }));
         self.tree.forget_rights();

@@ -53,6 +53,12 @@ enum Event {
     Revoked {
         grant: i64,
     },
+    /// Something about the person's own account: a password changed, a passkey added.
+    Account {
+        act: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -181,6 +187,11 @@ impl Book<'_> {
         Ok(there)
     }
 
+    /// Writes down what is done to the person's own account.
+    pub fn account(&self, act: &str, detail: &str) -> Result<()> {
+        self.append(Event::Account { act: act.to_owned(), detail: detail.to_owned() })
+    }
+
     /// Ends everything with a party; answers whether there was one.
     pub fn part(&self, id: PartyId) -> Result<bool> {
         let there = party(self.tx, self.person, id)?.is_some_and(|p| p.ended.is_none());
@@ -218,6 +229,7 @@ fn apply(tx: &dyn Tx, person: PersonId, at: Timestamp, event: &Event) -> Result<
         Event::Revoked { grant } => {
             tx.execute("UPDATE granted SET revoked = ?3 WHERE person = ?1 AND id = ?2", &[person, (*grant).into(), at])?;
         }
+        Event::Account { .. } => {}
     }
     Ok(())
 }
@@ -356,6 +368,7 @@ fn replay(at: Timestamp, event: Event, parties: &mut Vec<KnownParty>, grants: &m
             grants.push(Grant { id: grant, parent, what, made: at, revoked: None });
         }
         Event::Revoked { grant } => grants.iter_mut().filter(|g| g.id == grant).for_each(|g| g.revoked = Some(at)),
+        Event::Account { .. } => {}
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ impl Key {
 fn root(settings: &Settings, opened: Opened) -> Fallible<()> {
     opened.host.alone()?;
     let path = settings.root_key()?;
-    let Opened { host, env, data, keys, opens, json } = opened;
+    let Opened { host, env, data, keys, opens, json, .. } = opened;
     let keep = |keys: &[RootKey]| root_key::write(&path, keys, Present::Replace);
     let kit = host.kit()?.map(|kit| kit.recipient);
     let seal = |keys: &[RootKey]| kit.map_or(Ok(()), |kit| kit::seal(&data, &env, &kit, keys));

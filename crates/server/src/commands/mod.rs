@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
+use holm_auth::Auth;
 use holm_core::{Access, Env, Error, Gate, Host, Party, Person, RootKey, Via};
 
 use crate::settings::{Fallible, Settings};
@@ -108,6 +109,8 @@ pub struct Opened {
     pub keys: Vec<RootKey>,
     /// Which of them opens the data.
     pub opens: usize,
+    /// Where people open holm in their browsers.
+    pub origin: String,
 }
 
 /// Files made here by somebody else than the data's owner would lock the owner out.
@@ -168,12 +171,18 @@ impl Opened {
             eprintln!("copy it somewhere safe, apart from the data. Data and key together restore everything; data alone is noise.\n");
         }
         let (host, opens) = open_host(&data, &keys, &env)?;
-        Ok((Opened { host: Arc::new(host), env, json: settings.json, data, keys, opens }, made))
+        let origin = settings.origin(settings.listen())?;
+        Ok((Opened { host: Arc::new(host), env, json: settings.json, data, keys, opens, origin }, made))
     }
 
     /// A gate to the trees here.
     pub fn gate(&self) -> Gate {
         Gate::new(self.host.clone(), self.env.clone())
+    }
+
+    /// Who checks credentials.
+    pub fn auth(&self) -> Auth {
+        Auth::new(self.gate().into(), &self.origin)
     }
 
     /// The tree of the person of this name, as the operator.

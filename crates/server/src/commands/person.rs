@@ -1,7 +1,7 @@
-//! `holm person`: add, list, passwd, quota, remove.
+//! `holm person`: add, invite, list, passwd, reset, admin, quota, remove.
 
 use clap::Subcommand;
-use holm_auth::password;
+use holm_auth::{Invitation, password};
 use holm_core::{Party, Via};
 use serde_json::json;
 
@@ -20,10 +20,36 @@ pub enum Person {
         #[arg(long, value_parser = bytes)]
         quota: Option<u64>,
     },
+    /// Print a link by which somebody makes an account of their own, once
+    Invite {
+        /// Most bytes the person may keep, like 500G; none means no limit
+        #[arg(long, value_parser = bytes)]
+        quota: Option<u64>,
+        /// How many days the link holds
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(i64).range(1..=90))]
+        days: i64,
+        /// Whom it is for
+        #[arg(long, default_value = "")]
+        note: String,
+    },
     /// List everybody
     List,
     /// Change a password; asks for it, or reads it from a pipe
     Passwd { name: String },
+    /// Print a link by which a person who lost their password chooses a new one, once, within 15 minutes
+    Reset {
+        name: String,
+        /// Also take away passkeys, authenticator app and recovery codes, where they are lost too
+        #[arg(long)]
+        remove_second_factors: bool,
+    },
+    /// Let a person invite others and look after their accounts
+    Admin {
+        name: String,
+        /// No longer
+        #[arg(long)]
+        revoke: bool,
+    },
     /// Set how much a person may keep, like 500G or none
     Quota {
         name: String,
@@ -80,9 +106,26 @@ impl Person {
             }
             Person::List => list(opened)?,
             Person::Passwd { name } => {
-                let person = host.person(&name)?;
-                host.set_password(person.id, &password::hash(&opened.env, &read_password()?)?)?;
-                opened.say(format!("The password of {name} is changed. It is for the web app to come; devices use app passwords."), json!({ "person": name }));
+                opened.access(&name)?.set_password(&password::hash(&opened.env, &read_password()?)?)?;
+                opened.say(format!("The password of {name} is changed, and their sessions are ended. Devices use app passwords."), json!({ "person": name }));
+            }
+            Person::Invite { quota, days, note } => {
+                let invitation = Invitation { quota: quota.unwrap_or(0), note, by: "the command line".into() };
+                let auth = opened.auth();
+                let link = auth.welcome(&auth.invite(&invitation, days)?);
+                opened.say(format!("{link}\nWhoever opens this makes an account here. It works once, and holds for {days} days."), json!({ "link": link }));
+            }
+            Person::Reset { name, remove_second_factors } => {
+                let auth = opened.auth();
+                let link = auth.welcome(&auth.offer_reset(&opened.access(&name)?, remove_second_factors)?);
+                let kept = if remove_second_factors { "goes with it" } else { "stays" };
+                let text = format!("{link}\nBy this {name} chooses a new password, once, within 15 minutes. What else they sign in with {kept}.");
+                opened.say(text, json!({ "person": name, "link": link }));
+            }
+            Person::Admin { name, revoke } => {
+                host.set_admin(host.person(&name)?.id, !revoke)?;
+                let text = if revoke { "looks after others' accounts no more" } else { "may invite others and look after their accounts" };
+                opened.say(format!("{name} {text}."), json!({ "person": name, "admin": !revoke }));
             }
             Person::Quota { name, quota } => {
                 host.set_quota(host.person(&name)?.id, quota)?;
@@ -119,8 +162,9 @@ fn list(opened: &Opened) -> Fallible<()> {
     let gate = opened.gate();
     for person in opened.host.people()? {
         let usage = gate.admit(Party::operator(person.id).into(), Via::HERE)?.usage()?;
-        let text = format!("{}\t{} of {}", person.name, human(usage.used), limit(usage.quota));
-        opened.say(text, json!({ "person": person.name, "number": person.id.0, "used": usage.used, "quota": (usage.quota > 0).then_some(usage.quota), "created": person.created.0 }));
+        let admin = if person.admin { "\tadmin" } else { "" };
+        let text = format!("{}\t{} of {}{admin}", person.name, human(usage.used), limit(usage.quota));
+        opened.say(text, json!({ "person": person.name, "number": person.id.0, "admin": person.admin, "used": usage.used, "quota": (usage.quota > 0).then_some(usage.quota), "created": person.created.0 }));
     }
     Ok(())
 }

@@ -49,7 +49,6 @@ fn log(settings: &Settings) -> Fallible<()> {
 
 async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let gate = Arc::new(Gate::new(opened.host.clone(), opened.env.clone()));
-    let auth = Arc::new(Auth::new(opened.host.clone(), opened.env.clone()));
     let retention = settings.retention()?;
     let acceptor = tls::acceptor(&settings, &opened.host)?;
     let address = settings.listen();
@@ -58,7 +57,9 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     }
     let listener = TcpListener::bind(address).await.map_err(|e| format!("{address}: {e}; choose another with --listen"))?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
-    greet(&settings, &opened, &format!("{scheme}://{}", listener.local_addr()?))?;
+    let origin = settings.origin(listener.local_addr()?)?;
+    let auth = Arc::new(Auth::new(gate.clone(), &origin));
+    greet(&settings, &opened, &auth, &format!("{scheme}://{}", listener.local_addr()?), &origin)?;
     if let Some(warning) = kit::warning(&opened.host, &opened.data, &settings.place_flags())? {
         tracing::warn!("{warning}");
     }
@@ -103,15 +104,16 @@ async fn serve_metrics(address: std::net::SocketAddr) -> Fallible<()> {
 }
 
 /// What a person needs to know to go on, on standard output.
-fn greet(settings: &Settings, opened: &Opened, address: &str) -> Fallible<()> {
+fn greet(settings: &Settings, opened: &Opened, auth: &Auth, address: &str, origin: &str) -> Fallible<()> {
     println!("holm serves on {address}, keeping its data in {}", opened.data.display());
-    if opened.host.people()?.is_empty() {
+    if let Some(link) = auth.owner_link()? {
         let flags = settings.place_flags();
-        println!("\nNobody lives here yet. In another terminal:");
+        println!("\nNobody lives here yet. Whoever opens this link becomes the owner; it works once, and holds for a week:");
+        println!("  {}", auth.welcome(&link));
+        println!("Or, in another terminal:");
         println!("  holm person add ann{flags}");
         println!("  holm app-password add ann --name laptop{flags}");
     }
-    let public = settings.hosts().and_then(|hosts| hosts.first().map(|host| format!("https://{host}"))).unwrap_or_else(|| address.to_owned());
-    println!("\nConnect any WebDAV client to {public}/dav/files/NAME/ with the name and an app password.");
+    println!("\nConnect any WebDAV client to {origin}/dav/files/NAME/ with the name and an app password.");
     Ok(())
 }
