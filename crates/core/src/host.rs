@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::keys::{Key, KeyRing, PersonKey, RootKey};
-use crate::ledger::{Book, NewGrant, Rights, Scope};
+use crate::ledger::{Book, NewGrant, Page, Rights, Scope};
 use crate::party::{Abilities, Party, PartyId, PartyKind, PersonId};
 use crate::store::catalog::{Catalog, Row, Tx};
 use crate::store::content::{Store, bytes32};
@@ -152,10 +152,7 @@ impl Host {
 
     /// Whether a new person may have this name.
     pub fn check_free(&self, name: &str) -> Result<()> {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        if name.is_empty() || name.len() > 64 || !plain(name.as_bytes()[0]) || !name.bytes().all(|b| plain(b) || b"._-".contains(&b)) {
-            return Err(Error::Invalid(format!("\"{name}\" is no name for a person: use 1 to 64 of a-z, 0-9, . _ -, beginning with a letter or digit")));
-        }
+        check_name(name)?;
         if self.catalog.reading(|tx| is_taken(tx, name))? {
             return Err(Error::Taken(format!("a person is called \"{name}\"")));
         }
@@ -327,10 +324,10 @@ impl Host {
     }
 
     /// App passwords.
-    pub fn credentials(&self, person: PersonId) -> Result<Vec<Credential>> {
-        let sql = "SELECT id, party, name, created, used, revoked FROM credential WHERE person = ?1 AND kind = 'app-password' ORDER BY id";
+    pub fn credentials(&self, person: PersonId, page: Page) -> Result<Vec<Credential>> {
+        let sql = "SELECT id, party, name, created, used, revoked FROM credential WHERE person = ?1 AND kind = 'app-password' AND id > ?2 ORDER BY id LIMIT ?3";
         self.catalog.reading(|tx| {
-            tx.all(sql, &[person.0.into()], |r| {
+            tx.all(sql, &[person.0.into(), page.after.into(), page.limit().into()], |r| {
                 Ok(Credential {
                     id: r.int(0)?,
                     party: PartyId(r.int(1)?),
@@ -399,6 +396,15 @@ impl Host {
     }
 }
 
+/// Whether a person may have this name at all.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    if name.is_empty() || name.len() > 64 || !plain(name.as_bytes()[0]) || !name.bytes().all(|b| plain(b) || b"._-".contains(&b)) {
+        return Err(Error::Invalid(format!("\"{name}\" is no name for a person: use 1 to 64 of a-z, 0-9, . _ -, beginning with a letter or digit")));
+    }
+    Ok(())
+}
+
 /// The number that a person's next credential has.
 fn next_credential(tx: &dyn Tx, person: PersonId) -> Result<i64> {
     let newest = "SELECT COALESCE(MAX(id), 0) + 1 FROM credential WHERE person = ?1";
@@ -464,7 +470,7 @@ mod tests {
                 crate::Ability::ALL.into_iter().filter(|a| rights.allows(*a, &path, env.now())).count()
             };
             assert_eq!((may(1, "/x"), may(2, "/x"), may(2, "/photos/x")), (4, 0, 1));
-            assert_eq!(store.catalog.reading(|tx| ledger::parties(tx, PersonId(1))).unwrap().len(), 2, "once");
+            assert_eq!(store.catalog.reading(|tx| ledger::parties(tx, PersonId(1), Page::ALL)).unwrap().len(), 2, "once");
         }
     }
 }

@@ -29,7 +29,7 @@ pub use host::attempts::Limit;
 pub use host::{Credential, Host, Kit, NewSession, PasskeyRecord, Person, Proof, Proofs, SessionRecord, Ticket};
 pub use journal::{Difference, Differences, Op, Record, Seq};
 pub use keys::{Key, KeyRing, PersonKey, RootKey};
-pub use ledger::{Grant, KnownParty, LedgerEntry, NewGrant, Rights, Scope, Standing, Terms};
+pub use ledger::{Grant, KnownParty, LedgerEntry, NewGrant, Page, Rights, Scope, Standing, Terms};
 pub use mutant::mutant;
 pub use name::{MAX_NAME, Name, Path};
 pub use party::{Abilities, Ability, Party, PartyId, PartyKind, PersonId};

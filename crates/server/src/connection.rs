@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::response::Response;
+use holm_http::client::{ClientAddress, Encrypted};
 use holm_http::strict::Filter;
-use holm_webdav::ClientAddress;
 use http::{Request, StatusCode, Version};
 use hyper::body::Body as _;
 use hyper::body::Incoming;
@@ -46,7 +46,7 @@ pub struct Server {
     pub tls: Option<TlsAcceptor>,
     /// Names that requests may be meant for; None: any.
     pub hosts: Option<Arc<[String]>>,
-    /// Proxies whose X-Forwarded-For is believed.
+    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
     pub proxies: Arc<[IpAddr]>,
     /// Connections at a time; more are closed as they come.
     pub most: usize,
@@ -79,7 +79,7 @@ impl Server {
                 continue;
             };
             let (graceful, tls) = (graceful.clone(), self.tls.clone());
-            let door = Door { router: self.router.clone(), hosts: self.hosts.clone(), proxies: self.proxies.clone(), address };
+            let door = Door { router: self.router.clone(), hosts: self.hosts.clone(), proxies: self.proxies.clone(), address, tls: tls.is_some() };
             tokio::spawn(async move {
                 let _slot = slot;
                 let _ = stream.set_nodelay(true);
@@ -144,6 +144,7 @@ struct Door {
     hosts: Option<Arc<[String]>>,
     proxies: Arc<[IpAddr]>,
     address: IpAddr,
+    tls: bool,
 }
 
 impl Door {
@@ -163,6 +164,12 @@ impl Door {
             }
         }
         client
+    }
+
+    /// Whether the client spoke TLS, with us or with a proxy of ours.
+    fn encrypted(&self, headers: &http::HeaderMap) -> bool {
+        let told = || headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+        self.tls || self.proxies.contains(&self.address) && told()
     }
 }
 
@@ -193,14 +200,16 @@ async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, door
 async fn answer(mut door: Door, mut request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
     let began = Instant::now();
     let (method, address) = (request.method().clone(), door.client(request.headers()));
-    let sends = request.version() <= Version::HTTP_11 && matches!(method.as_str(), "PUT" | "PATCH") && !request.body().is_end_stream();
+    let sends = request.version() <= Version::HTTP_11 && matches!(method.as_str(), "PUT" | "PATCH" | "POST") && !request.body().is_end_stream();
     let mut response = match meant_for(&request) {
         None => refusal(StatusCode::BAD_REQUEST, "this request can be read in two ways\n"),
         Some(host) if !is_here(&host, door.hosts.as_deref()) => {
             refusal(StatusCode::MISDIRECTED_REQUEST, "this server does not know itself by that name; its keeper can add it to the setting hosts\n")
         }
         Some(_) => {
+            let encrypted = Encrypted(door.encrypted(request.headers()));
             request.extensions_mut().insert(ClientAddress(address));
+            request.extensions_mut().insert(encrypted);
             door.router.call(request).await?
         }
     };

@@ -64,7 +64,7 @@ pub struct Settings {
     /// [default: the first of hosts, with https; else http://localhost and the port]
     #[arg(long, env = "HOLM_ORIGIN", global = true, hide_short_help = true, value_parser = origin)]
     pub origin: Option<String>,
-    /// Addresses of proxies in front, whose X-Forwarded-For tells the client's address
+    /// Addresses of proxies in front, whose X-Forwarded-For tells the client's address, and whose X-Forwarded-Proto its protocol
     #[arg(long, env = "HOLM_PROXIES", global = true, hide_short_help = true, value_delimiter = ',')]
     pub proxies: Option<Vec<IpAddr>>,
     /// Serve plain HTTP beyond this machine: only behind a proxy that speaks TLS

@@ -1,1 +1,85 @@
-//! The JSON API, `/api/v1`.
+//! The JSON API, `/api/v1`: what people do with their holm beside keeping files, for its own pages and for programs of a
+//! person who signed in. Whoever asks has a session; app passwords are for other doors (T35). It holds no rules of its own:
+//! a handler reads the request, makes one call on the core, and writes the answer.
+
+mod access_records;
+mod app_passwords;
+mod caller;
+mod description;
+mod fields;
+mod grants;
+mod guard;
+mod ledger;
+mod me;
+mod parties;
+mod persons;
+pub mod problem;
+mod request;
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::any;
+use holm_auth::Auth;
+use holm_core::Gate;
+use http::header::CONTENT_TYPE;
+use http::{Method, Uri};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use problem::{Kind, Problem};
+
+/// Where all of it hangs; the version changes when old clients would break.
+const ROOT: &str = "/api/v1";
+
+/// What the API needs.
+#[derive(Clone)]
+pub struct Web {
+    pub gate: Arc<Gate>,
+    pub auth: Arc<Auth>,
+}
+
+/// The description, as it is served and as `docs/openapi.json` holds it.
+static DESCRIPTION: LazyLock<String> = LazyLock::new(|| described().1.to_pretty_json().expect("a description is JSON") + "\n");
+
+/// Everything below `/api`.
+pub fn routes(web: Web) -> Router {
+    let api = described().0.method_not_allowed_fallback(other_method);
+    // What is nested somewhere is not asked for that place with a slash behind it.
+    let inside = Router::new().nest("/api/v1", api).route("/api/", any(nothing)).nest("/api", Router::new().fallback(nothing));
+    inside.layer(middleware::from_fn(guard::guard)).with_state(web)
+}
+
+/// Every route in one list, and what they say of themselves.
+fn described() -> (Router<Web>, OpenApi) {
+    let (router, operations) = OpenApiRouter::new()
+        .routes(routes!(get_description))
+        .merge(me::routes())
+        .merge(parties::routes())
+        .merge(grants::routes())
+        .merge(app_passwords::routes())
+        .merge(ledger::routes())
+        .merge(access_records::routes())
+        .merge(persons::routes())
+        .split_for_parts();
+    let mut api = description::begin().nest(ROOT, operations);
+    description::complete(&mut api);
+    (router, api)
+}
+
+/// This description
+#[utoipa::path(get, path = "/openapi.json", tag = "about", security(()), responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
+async fn get_description() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], DESCRIPTION.as_str())
+}
+
+async fn nothing(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is no {}; GET {ROOT}/openapi.json tells what there is", uri.path()))
+}
+
+async fn other_method(method: Method) -> Problem {
+    Problem::new(Kind::MethodNotAllowed, format!("{method} is not for this place; the header Allow tells what is"))
+}

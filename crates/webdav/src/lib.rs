@@ -3,4 +3,4 @@
 mod parents;
 mod routes;
 
-pub use routes::{ClientAddress, Webdav, routes};
+pub use routes::{Webdav, routes};

@@ -11,6 +11,7 @@ use holm_auth::{Auth, Verdict};
 use holm_core::{Access, Gate, Party, Person, Via, mutant};
 use holm_dav::{Call, Failure, Mount, place};
 use holm_http::body::Incoming;
+use holm_http::client::ClientAddress;
 use holm_http::{credentials, path};
 use http::header::HOST;
 use http::{HeaderValue, Method, StatusCode};
@@ -29,10 +30,6 @@ pub struct Webdav {
     /// Names this server is known by, beside the one a request names.
     pub hosts: Arc<[String]>,
 }
-
-/// The address a request came from; the server puts it into each request's extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientAddress(pub IpAddr);
 
 /// `/dav/files/PERSON/…` is a tree; `/`, `/dav/`, `/dav/files/` and the principals are collections above it.
 pub fn routes(webdav: Webdav) -> Router {
@@ -59,7 +56,7 @@ async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
     if matches!(head.method, Method::GET | Method::HEAD) && names.is_empty() {
         return parents::welcome();
     }
-    let address = head.extensions.get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |a| a.0);
+    let address = ClientAddress::of(&head.extensions);
     let (party, person) = match admit(&webdav, &head.headers, address).await {
         Ok(admitted) => admitted,
         Err(refusal) => return *refusal,

@@ -165,6 +165,7 @@ impl Log {
 /// A row of the access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRecord {
+    pub id: i64,
     pub party: PartyId,
     pub credential: i64,
     pub act: Act,
@@ -187,42 +188,62 @@ pub struct RecordFilter {
     pub entry: Option<i64>,
     pub party: Option<PartyId>,
     pub since: Timestamp,
+    /// What began before this.
+    pub until: Option<Timestamp>,
+    /// Of the row that the page before ended with: its `last` and its number.
+    pub before: Option<(Timestamp, i64)>,
+}
+
+impl RecordFilter {
+    /// The newest `last` that may be, and the number it may have then. A row that began before `until` ends within an hour of
+    /// it, so this reads little too much.
+    fn newest(&self) -> (i64, i64) {
+        let until = self.until.map_or(i64::MAX, |until| until.plus(2 * TOGETHER).0);
+        self.before.map(|(last, id)| (last.0, id)).filter(|before| before.0 <= until).unwrap_or((until, i64::MAX))
+    }
 }
 
 /// The newest rows first.
 pub(super) fn find(tx: &dyn Tx, person: PersonId, filter: &RecordFilter, limit: usize) -> Result<Vec<AccessRecord>> {
     let row = |r: &dyn Row| {
         Ok(AccessRecord {
-            party: PartyId(r.int(0)?),
-            credential: r.int(1)?,
-            act: Act::from_int(r.int(2)?)?,
-            refused: r.int(3)? == 1,
-            entry: r.int(4)?,
-            path: r.text(5)?.to_owned(),
-            via: r.text(6)?.to_owned(),
-            address: r.text(7)?.to_owned(),
-            first: Timestamp(r.int(8)?),
-            last: Timestamp(r.int(9)?),
-            times: r.int(10)?,
+            id: r.int(0)?,
+            party: PartyId(r.int(1)?),
+            credential: r.int(2)?,
+            act: Act::from_int(r.int(3)?)?,
+            refused: r.int(4)? == 1,
+            entry: r.int(5)?,
+            path: r.text(6)?.to_owned(),
+            via: r.text(7)?.to_owned(),
+            address: r.text(8)?.to_owned(),
+            first: Timestamp(r.int(9)?),
+            last: Timestamp(r.int(10)?),
+            times: r.int(11)?,
         })
     };
-    let (person, since, limit) = (person.0.into(), filter.since.0.into(), (limit as i64).into());
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX).into();
+    let (last, id) = filter.newest();
+    let until = filter.until.map_or(i64::MAX, |until| until.0).into();
+    let (person, since, last, id) = (person.0.into(), filter.since.0.into(), last.into(), id.into());
     // One text an index: an engine that must guess from OR guesses wrong.
     match (filter.entry, filter.party) {
         (Some(entry), party) => {
-            let sql = "SELECT party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
-                WHERE person = ?1 AND entry = ?4 AND last >= ?2 AND (?5 IS NULL OR party = ?5) ORDER BY last DESC LIMIT ?3";
-            tx.all(sql, &[person, since, limit, entry.into(), party.map(|p| p.0).into()], row)
+            let sql = "SELECT id, party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
+                WHERE person = ?1 AND entry = ?7 AND last BETWEEN ?2 AND ?3 AND (last < ?3 OR id < ?4) AND first < ?5 AND (?8 IS NULL OR party = ?8)
+                ORDER BY last DESC, id DESC LIMIT ?6";
+            tx.all(sql, &[person, since, last, id, until, limit, entry.into(), party.map(|p| p.0).into()], row)
         }
         (None, Some(party)) => {
-            let sql = "SELECT party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
-                WHERE person = ?1 AND party = ?4 AND last >= ?2 ORDER BY last DESC LIMIT ?3";
-            tx.all(sql, &[person, since, limit, party.0.into()], row)
+            let sql = "SELECT id, party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
+                WHERE person = ?1 AND party = ?7 AND last BETWEEN ?2 AND ?3 AND (last < ?3 OR id < ?4) AND first < ?5
+                ORDER BY last DESC, id DESC LIMIT ?6";
+            tx.all(sql, &[person, since, last, id, until, limit, party.0.into()], row)
         }
         (None, None) => {
-            let sql = "SELECT party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
-                WHERE person = ?1 AND last >= ?2 ORDER BY last DESC LIMIT ?3";
-            tx.all(sql, &[person, since, limit], row)
+            let sql = "SELECT id, party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
+                WHERE person = ?1 AND last BETWEEN ?2 AND ?3 AND (last < ?3 OR id < ?4) AND first < ?5
+                ORDER BY last DESC, id DESC LIMIT ?6";
+            tx.all(sql, &[person, since, last, id, until, limit], row)
         }
     }
 }

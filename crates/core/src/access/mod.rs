@@ -145,6 +145,17 @@ impl Gate {
         open.map_or_else(|| self.host.open_store(person), Ok)
     }
 
+    /// How much a person keeps, and may keep.
+    pub fn usage(&self, person: PersonId) -> Result<Usage> {
+        usage(&*self.store(person)?, person)
+    }
+
+    /// Lets go the open tree of a person, whom [`Host::remove_person`] is about to take away.
+    pub fn close(&self, person: PersonId) {
+        let tree = self.trees.lock().expect("open trees").remove(&person);
+        drop(tree);
+    }
+
     /// One round of upkeep for a person; blocking, and long where there is much to do.
     pub fn keep_up(&self, person: PersonId, rules: &Rules) -> Result<Upkeep> {
         upkeep::run(&*self.store(person)?, &self.env, rules)
@@ -218,6 +229,13 @@ struct Admitted {
 pub struct Usage {
     pub used: u64,
     pub quota: u64,
+}
+
+fn usage(store: &Store, person: PersonId) -> Result<Usage> {
+    store.catalog.reading(|tx| {
+        let head = Head::load(tx, person)?;
+        Ok(Usage { used: head.used, quota: head.quota })
+    })
 }
 
 impl Access {
@@ -385,10 +403,7 @@ impl Access {
     }
 
     pub fn usage(&self) -> Result<Usage> {
-        self.store().catalog.reading(|tx| {
-            let head = Head::load(tx, self.person())?;
-            Ok(Usage { used: head.used, quota: head.quota })
-        })
+        usage(self.store(), self.person())
     }
 
     /// The newest change.

@@ -4,11 +4,9 @@
 use super::Access;
 use super::log::{self, AccessRecord, RecordFilter};
 use crate::error::{Error, Result};
-use crate::ledger::{self, Book, Grant, KnownParty, LedgerEntry, NewGrant, Scope};
+use crate::host;
+use crate::ledger::{self, Book, Grant, KnownParty, LedgerEntry, NewGrant, Page, Scope};
 use crate::party::{Abilities, PartyId, PartyKind};
-
-/// Rows answered at most at a time.
-const PAGE: usize = 1_000;
 
 impl Access {
     pub(super) fn owner(&self) -> Result<()> {
@@ -22,9 +20,15 @@ impl Access {
         done
     }
 
-    pub fn parties(&self) -> Result<Vec<KnownParty>> {
+    /// In the order in which they were met; those that ended too.
+    pub fn parties(&self, page: Page) -> Result<Vec<KnownParty>> {
         self.owner()?;
-        self.store().catalog.reading(|tx| ledger::parties(tx, self.person()))
+        self.store().catalog.reading(|tx| ledger::parties(tx, self.person(), page))
+    }
+
+    pub fn known_party(&self, id: PartyId) -> Result<Option<KnownParty>> {
+        self.owner()?;
+        self.store().catalog.reading(|tx| ledger::party(tx, self.person(), id))
     }
 
     /// Somebody the person has to do with from now on. `subject` is what the party proves to be, where it is not its
@@ -38,6 +42,21 @@ impl Access {
         Ok(party)
     }
 
+    /// [`Access::meet`] for whoever is called `name` in this holm. Whether somebody is, it does not tell (T58): a party is there
+    /// afterwards either way, and what it is granted waits for ever where nobody is.
+    pub fn meet_person(&self, name: &str) -> Result<PartyId> {
+        self.owner()?;
+        host::check_name(name)?;
+        let subject = match self.host.person(name) {
+            Ok(person) if person.id == self.person() => return Err(Error::Invalid("you may do everything with what is yours".into())),
+            Ok(person) => self.host.subject(person.id)?,
+            Err(Error::NoSuchPerson(_)) => self.tree.env.random::<16>().iter().map(|b| format!("{b:02x}")).collect(),
+            Err(e) => return Err(e),
+        };
+        let known = self.store().catalog.reading(|tx| ledger::by_name(tx, self.person(), PartyKind::Person, name))?;
+        if known.is_some() { Err(Error::Taken(format!("{name} is known"))) } else { self.meet(PartyKind::Person, name, &subject) }
+    }
+
     /// Ends everything with a party: its grants and its credentials. Answers whether there was one.
     pub fn part(&self, party: PartyId) -> Result<bool> {
         self.owner()?;
@@ -47,11 +66,16 @@ impl Access {
     }
 
     /// All grants, or those of one party; a party itself sees its own.
-    pub fn grants(&self, party: Option<PartyId>) -> Result<Vec<Grant>> {
+    pub fn grants(&self, party: Option<PartyId>, page: Page) -> Result<Vec<Grant>> {
         if party != Some(self.party.id) {
             self.owner()?;
         }
-        self.store().catalog.reading(|tx| ledger::grants(tx, self.person(), party))
+        self.store().catalog.reading(|tx| ledger::grants(tx, self.person(), party, page))
+    }
+
+    pub fn known_grant(&self, id: i64) -> Result<Option<Grant>> {
+        self.owner()?;
+        self.store().catalog.reading(|tx| ledger::grant(tx, self.person(), id))
     }
 
     /// Grants something to a party; answers the grant's number.
@@ -69,10 +93,10 @@ impl Access {
         self.booking(|book| book.revoke(grant))
     }
 
-    /// The ledger after a number, the oldest entries first, at most a thousand.
-    pub fn ledger(&self, after: i64) -> Result<Vec<LedgerEntry>> {
+    /// The ledger, the oldest entries first.
+    pub fn ledger(&self, page: Page) -> Result<Vec<LedgerEntry>> {
         self.owner()?;
-        self.store().catalog.reading(|tx| ledger::entries(tx, self.person(), after, PAGE))
+        self.store().catalog.reading(|tx| ledger::entries(tx, self.person(), page))
     }
 
     /// A new device or app with a credential of its own, whose secret has this hash; answers the credential's number.
@@ -97,10 +121,10 @@ impl Access {
         Ok(true)
     }
 
-    /// The access log, the newest first, at most a thousand rows: who did what with what.
-    pub fn records(&self, filter: &RecordFilter) -> Result<Vec<AccessRecord>> {
+    /// The access log, the newest first: who did what with what.
+    pub fn records(&self, filter: &RecordFilter, limit: usize) -> Result<Vec<AccessRecord>> {
         self.owner()?;
         self.tree.write_log()?;
-        self.store().catalog.reading(|tx| log::find(tx, self.person(), filter, PAGE))
+        self.store().catalog.reading(|tx| log::find(tx, self.person(), filter, limit))
     }
 }

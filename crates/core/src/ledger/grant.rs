@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::name::Path;
 use crate::party::{Abilities, PartyId, PartyKind};
 
-/// Longest name of a party, purpose of a grant, or address of its terms, in bytes.
+/// Longest purpose of a grant or address of its terms in characters, and subject of a party in bytes.
 pub const MAX_TEXT: usize = 1_024;
 
 /// Data of a kind lies below one folder, whatever protocol put it there.
@@ -85,8 +85,8 @@ impl NewGrant {
 
     pub(super) fn check(&self) -> Result<()> {
         let text = |what: &str, text: &str| {
-            let bad = text.len() > MAX_TEXT || text.chars().any(char::is_control);
-            if bad { Err(Error::Invalid(format!("{what} is at most {MAX_TEXT} bytes without control characters"))) } else { Ok(()) }
+            let bad = text.chars().count() > MAX_TEXT || text.chars().any(char::is_control);
+            if bad { Err(Error::Invalid(format!("{what} is at most {MAX_TEXT} characters, none of them a control character"))) } else { Ok(()) }
         };
         text("a purpose", &self.purpose)?;
         if let Some(terms) = &self.terms {

@@ -16,9 +16,26 @@ pub use rights::{Right, Rights};
 
 /// A grant that hangs on more than this many others gives nothing.
 const MAX_PARENTS: usize = 16;
+/// Longest name of a party in characters.
+const MAX_PARTY_NAME: usize = 255;
 /// Parties, and grants of a party, that a person may have.
 const MAX_PARTIES: i64 = 10_000;
 const MAX_GRANTS: i64 = 1_000;
+
+/// Which part of a list: at most so many, after a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub after: i64,
+    pub limit: usize,
+}
+
+impl Page {
+    pub const ALL: Page = Page { after: 0, limit: usize::MAX };
+
+    pub(crate) fn limit(self) -> i64 {
+        i64::try_from(self.limit).unwrap_or(i64::MAX)
+    }
+}
 
 /// What an entry says. The field names are the on-disk format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,9 +111,9 @@ fn entry_row(r: &dyn Row) -> Result<LedgerEntry> {
 }
 
 /// Entries after a number, the oldest first.
-pub(crate) fn entries(tx: &dyn Tx, person: PersonId, after: i64, limit: usize) -> Result<Vec<LedgerEntry>> {
+pub(crate) fn entries(tx: &dyn Tx, person: PersonId, page: Page) -> Result<Vec<LedgerEntry>> {
     let sql = "SELECT number, at, body, hash FROM ledger WHERE person = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
-    tx.all(sql, &[person.0.into(), after.into(), (limit as i64).into()], entry_row)
+    tx.all(sql, &[person.0.into(), page.after.into(), page.limit().into()], entry_row)
 }
 
 /// The newest entry's number, 0 where there is none.
@@ -133,14 +150,14 @@ impl Book<'_> {
 
     /// Somebody the person has to do with from now on. An empty `subject` is one that only its credentials prove.
     pub fn meet(&self, kind: PartyKind, name: &str, subject: &str) -> Result<PartyId> {
-        if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
-            return Err(Error::Invalid("a name is 1 to 255 bytes without control characters".into()));
+        if name.is_empty() || name.chars().count() > MAX_PARTY_NAME || name.chars().any(char::is_control) {
+            return Err(Error::Invalid("a name is 1 to 255 characters, none of them a control character".into()));
         }
         if kind == PartyKind::Owner || subject.len() > MAX_TEXT {
             return Err(Error::Invalid("there is one owner; and a subject is at most 1,024 bytes".into()));
         }
         if !subject.is_empty() && by_subject(self.tx, self.person, kind, subject)?.is_some() {
-            return Err(Error::Invalid(format!("{name} is known already; grant what it is to have")));
+            return Err(Error::Taken(format!("{name} is known")));
         }
         let id = self.next("SELECT COALESCE(MAX(id), 1) + 1 FROM party WHERE person = ?1", MAX_PARTIES, "10,000 parties; no more can be met")?;
         self.append(Event::Met { party: id, kind: kind.name().into(), name: name.into(), subject: subject.into() })?;
@@ -196,7 +213,7 @@ impl Book<'_> {
     pub fn part(&self, id: PartyId) -> Result<bool> {
         let there = party(self.tx, self.person, id)?.is_some_and(|p| p.ended.is_none());
         if there {
-            for grant in grants(self.tx, self.person, Some(id))?.iter().filter(|g| g.revoked.is_none()) {
+            for grant in grants(self.tx, self.person, Some(id), Page::ALL)?.iter().filter(|g| g.revoked.is_none()) {
                 self.revoke(grant.id)?;
             }
             self.append(Event::Parted { party: id.0 })?;
@@ -245,11 +262,13 @@ fn party_row(r: &dyn Row) -> Result<KnownParty> {
     })
 }
 
-pub(crate) fn parties(tx: &dyn Tx, person: PersonId) -> Result<Vec<KnownParty>> {
-    tx.all("SELECT id, kind, name, subject, since, ended FROM party WHERE person = ?1 ORDER BY id", &[person.0.into()], party_row)
+/// Parties after a number.
+pub(crate) fn parties(tx: &dyn Tx, person: PersonId, page: Page) -> Result<Vec<KnownParty>> {
+    let sql = "SELECT id, kind, name, subject, since, ended FROM party WHERE person = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    tx.all(sql, &[person.0.into(), page.after.into(), page.limit().into()], party_row)
 }
 
-fn party(tx: &dyn Tx, person: PersonId, id: PartyId) -> Result<Option<KnownParty>> {
+pub(crate) fn party(tx: &dyn Tx, person: PersonId, id: PartyId) -> Result<Option<KnownParty>> {
     let sql = "SELECT id, kind, name, subject, since, ended FROM party WHERE person = ?1 AND id = ?2";
     tx.first(sql, &[person.0.into(), id.0.into()], party_row)
 }
@@ -258,6 +277,12 @@ fn party(tx: &dyn Tx, person: PersonId, id: PartyId) -> Result<Option<KnownParty
 pub(crate) fn by_subject(tx: &dyn Tx, person: PersonId, kind: PartyKind, subject: &str) -> Result<Option<PartyId>> {
     let sql = "SELECT id FROM party WHERE person = ?1 AND kind = ?2 AND subject = ?3 AND ended IS NULL";
     tx.first(sql, &[person.0.into(), kind.name().into(), subject.into()], |r| Ok(PartyId(r.int(0)?)))
+}
+
+/// The party that is called so and has not ended.
+pub(crate) fn by_name(tx: &dyn Tx, person: PersonId, kind: PartyKind, name: &str) -> Result<Option<PartyId>> {
+    let sql = "SELECT id FROM party WHERE person = ?1 AND kind = ?2 AND name = ?3 AND ended IS NULL";
+    tx.first(sql, &[person.0.into(), kind.name().into(), name.into()], |r| Ok(PartyId(r.int(0)?)))
 }
 
 fn grant_row(r: &dyn Row) -> Result<Grant> {
@@ -277,14 +302,21 @@ fn grant_row(r: &dyn Row) -> Result<Grant> {
     Ok(Grant { id: r.int(0)?, parent: r.opt_int(2)?, what, made: Timestamp(r.int(10)?), revoked: r.opt_int(11)?.map(Timestamp) })
 }
 
-/// All grants, or those of one party.
-pub(crate) fn grants(tx: &dyn Tx, person: PersonId, party: Option<PartyId>) -> Result<Vec<Grant>> {
+/// Grants after a number; all, or those of one party.
+pub(crate) fn grants(tx: &dyn Tx, person: PersonId, party: Option<PartyId>, page: Page) -> Result<Vec<Grant>> {
+    // One text an index: an engine that must guess from OR guesses wrong.
+    let (person, after, limit) = (person.0.into(), page.after.into(), page.limit().into());
+    let Some(party) = party else {
+        let sql = "SELECT id, party, parent, scope, abilities, purpose, terms, terms_hash, since, until, made, revoked FROM granted
+            WHERE person = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        return tx.all(sql, &[person, after, limit], grant_row);
+    };
     let sql = "SELECT id, party, parent, scope, abilities, purpose, terms, terms_hash, since, until, made, revoked FROM granted
-        WHERE person = ?1 AND (?2 IS NULL OR party = ?2) ORDER BY id";
-    tx.all(sql, &[person.0.into(), party.map(|p| p.0).into()], grant_row)
+        WHERE person = ?1 AND party = ?4 AND id > ?2 ORDER BY id LIMIT ?3";
+    tx.all(sql, &[person, after, limit, party.0.into()], grant_row)
 }
 
-fn grant(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Option<Grant>> {
+pub(crate) fn grant(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Option<Grant>> {
     let sql = "SELECT id, party, parent, scope, abilities, purpose, terms, terms_hash, since, until, made, revoked FROM granted
         WHERE person = ?1 AND id = ?2";
     tx.first(sql, &[person.0.into(), id.into()], grant_row)
@@ -296,7 +328,7 @@ pub(crate) fn rights(tx: &dyn Tx, person: PersonId, party: PartyId) -> Result<Ri
         return Ok(Rights::owner());
     }
     let mut held = Vec::new();
-    'grants: for own in grants(tx, person, Some(party))?.into_iter().filter(|g| g.revoked.is_none()) {
+    'grants: for own in grants(tx, person, Some(party), Page::ALL)?.into_iter().filter(|g| g.revoked.is_none()) {
         let Some(mut right) = right(&own) else { continue };
         let mut parent = own.parent;
         for _ in 0..MAX_PARENTS {
@@ -329,7 +361,7 @@ pub(crate) fn verify(tx: &dyn Tx, person: PersonId, tell: &mut dyn FnMut(String)
     let (mut number, mut previous) = (0, [0; 32]);
     let (mut parties_due, mut grants_due) = (Vec::new(), Vec::new());
     loop {
-        let some = entries(tx, person, number, 1_000)?;
+        let some = entries(tx, person, Page { after: number, limit: 1_000 })?;
         if some.is_empty() {
             break;
         }
@@ -347,10 +379,10 @@ pub(crate) fn verify(tx: &dyn Tx, person: PersonId, tell: &mut dyn FnMut(String)
             (number, previous) = (entry.number, entry.hash);
         }
     }
-    if parties(tx, person)? != parties_due {
+    if parties(tx, person, Page::ALL)? != parties_due {
         tell("the parties are not those that the ledger tells of".into());
     }
-    if grants(tx, person, None)? != grants_due {
+    if grants(tx, person, None, Page::ALL)? != grants_due {
         tell("the grants are not those that the ledger tells of".into());
     }
     Ok(())

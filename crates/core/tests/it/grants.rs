@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use holm_core::{
-    Abilities, Access, Act, Change, Content, Depth, Error, NewGrant, Overwrite, Party, PartyId, PartyKind, Path, Precondition, RecordFilter, Scope, Timestamp,
-    Via,
+    Abilities, Access, Act, Change, Content, Depth, Error, NewGrant, Overwrite, Page, Party, PartyId, PartyKind, Path, Precondition, RecordFilter, Scope,
+    Timestamp, Via,
 };
 
 use crate::world::{World, put};
@@ -163,7 +163,7 @@ fn t38_what_is_passed_on_is_never_more_than_what_was_had() {
     give("/a/b", "read").unwrap();
     let read = || enter(&world, friend).open(&p("/a/b/f")).is_ok();
     assert!(read());
-    assert!(sharer.revoke(root).is_err() && sharer.parties().is_err() && sharer.meet(PartyKind::App, "x", "").is_err(), "not its to do");
+    assert!(sharer.revoke(root).is_err() && sharer.parties(Page::ALL).is_err() && sharer.meet(PartyKind::App, "x", "").is_err(), "not its to do");
     // The parent ends, and the child with it.
     world.access().revoke(root).unwrap();
     world.pass(Timestamp::SECOND);
@@ -208,7 +208,7 @@ fn an_app_password_is_a_party_with_a_grant() {
     assert!(access.connect(PartyKind::Device, "x", Scope::everything(), Abilities::ALL, &[4; 32]).is_err(), "tokens make no tokens (T26)");
     assert!(world.access().disconnect(id).unwrap());
     assert!(world.gate.host().proof(&[3; 32]).unwrap().is_none());
-    assert!(world.access().parties().unwrap().iter().all(|p| p.ended.is_some()), "its party ended with it");
+    assert!(world.access().parties(Page::ALL).unwrap().iter().all(|p| p.ended.is_some()), "its party ended with it");
     world.pass(Timestamp::SECOND);
     assert!(access.open(&p("/d/f")).is_err());
     world.assert_whole();
@@ -226,7 +226,7 @@ fn what_was_done_is_on_record() {
     write(&other, "/d/f").unwrap();
     let entry = access.stat(&p("/d/f")).unwrap().id;
     let find = |filter: RecordFilter| -> Vec<(Act, bool, String, i64)> {
-        let rows = world.access().records(&filter).unwrap();
+        let rows = world.access().records(&filter, 1_000).unwrap();
         rows.into_iter().map(|r| (r.act, r.refused, r.path, r.times)).collect()
     };
     let of_party = find(RecordFilter { party: Some(party), ..RecordFilter::default() });
@@ -241,8 +241,55 @@ fn what_was_done_is_on_record() {
     world.wait(2);
     access.open(&p("/d/f")).unwrap();
     assert_eq!(reads(of_party()), [1, 4]);
-    assert!(access.records(&RecordFilter::default()).is_err(), "for the person only");
+    assert!(access.records(&RecordFilter::default(), 1).is_err(), "for the person only");
     world.wait(91 * 24);
     world.keep_up(24);
     assert!(of_party().is_empty());
+}
+
+#[test]
+fn the_access_log_is_read_in_pages() {
+    let world = world();
+    let (access, party, _) = guest(&world, "/d", "read,write");
+    for n in 0..10 {
+        write(&access, &format!("/d/{n}")).unwrap();
+        if n % 3 == 2 {
+            world.wait(2);
+        }
+    }
+    let filter = RecordFilter { party: Some(party), ..RecordFilter::default() };
+    let all = world.access().records(&filter, 100).unwrap();
+    assert!(all.len() >= 10 && all.is_sorted_by(|a, b| (a.last, a.id) > (b.last, b.id)), "{all:?}");
+    for size in 1..=all.len() {
+        let (mut pages, mut before) = (Vec::new(), None);
+        loop {
+            let page = world.access().records(&RecordFilter { before, ..filter }, size).unwrap();
+            let Some(last) = page.last() else { break };
+            before = Some((last.last, last.id));
+            pages.extend(page);
+        }
+        assert_eq!(pages, all, "in pages of {size}");
+    }
+    for row in &all {
+        let (since, until) = (row.last, Some(row.last.plus(1)));
+        let then = world.access().records(&RecordFilter { since, until, ..filter }, 100).unwrap();
+        let due: Vec<_> = all.iter().filter(|r| r.last >= since && r.first < row.last.plus(1)).cloned().collect();
+        assert!(then.contains(row) && then == due, "{then:?}");
+    }
+}
+
+/// T58: to make somebody known who does not live here looks like making somebody known who does.
+#[test]
+fn t58_meeting_a_person_does_not_tell_whether_they_are_here() {
+    let world = world();
+    let access = world.access();
+    world.gate.host().add_person("bob", None, 0).unwrap();
+    for name in ["bob", "nobody"] {
+        let id = access.meet_person(name).unwrap();
+        let party = access.known_party(id).unwrap().unwrap();
+        assert!(party.kind == PartyKind::Person && party.name == name && party.subject.len() == 32, "{party:?}");
+        assert!(matches!(access.meet_person(name), Err(Error::Taken(_))), "once");
+        access.part(id).unwrap();
+        assert_ne!(access.meet_person(name).unwrap(), id, "and once more after it ended");
+    }
 }

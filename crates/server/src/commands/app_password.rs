@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use holm_auth::Secret;
-use holm_core::{Abilities, PartyKind, Path, Scope};
+use holm_core::{Abilities, Page, PartyKind, Path, Scope};
 use serde_json::json;
 
 use super::Opened;
@@ -59,9 +59,9 @@ impl AppPassword {
             }
             AppPassword::List { person } => {
                 let access = opened.access(&person)?;
-                for c in opened.host.credentials(opened.host.person(&person)?.id)? {
+                for c in opened.host.credentials(opened.host.person(&person)?.id, Page::ALL)? {
                     let state = if c.revoked.is_some() { "revoked" } else { "active" };
-                    let grants = access.grants(Some(c.party))?;
+                    let grants = access.grants(Some(c.party), Page::ALL)?;
                     let may: Vec<_> = grants.iter().map(|g| format!("{} {}", g.what.abilities, g.what.scope)).collect();
                     let (used, revoked) = (c.used.map(|t| t.0), c.revoked.map(|t| t.0));
                     opened.say(

@@ -1,7 +1,7 @@
 //! `holm grant`: what parties may do.
 
 use clap::Subcommand;
-use holm_core::{Abilities, NewGrant, PartyId, Scope, Timestamp};
+use holm_core::{Abilities, NewGrant, Page, PartyId, Scope, Timestamp};
 use serde_json::json;
 
 use super::Opened;
@@ -66,7 +66,7 @@ impl GrantVerb {
                 opened.say(format!("Grant {id}: party {party} may {} {}.", what.abilities, what.scope), json!({ "person": person, "grant": id }));
             }
             GrantVerb::List { person } => {
-                for g in opened.access(&person)?.grants(None)? {
+                for g in opened.access(&person)?.grants(None, Page::ALL)? {
                     let (what, standing) = (&g.what, g.standing(now).name());
                     let until = what.until.map(|t| t.0);
                     opened.say(

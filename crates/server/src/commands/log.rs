@@ -1,11 +1,14 @@
 //! `holm log`: who read or changed what, and through what.
 
 use clap::Args;
-use holm_core::{PartyId, Path, RecordFilter, Timestamp};
+use holm_core::{Page, PartyId, Path, RecordFilter, Timestamp};
 use serde_json::json;
 
 use super::Opened;
 use crate::settings::Fallible;
+
+/// Lines at most: the newest.
+const MOST: usize = 1_000;
 
 #[derive(Args)]
 pub struct Log {
@@ -27,8 +30,8 @@ impl Log {
         let access = opened.access(&self.person)?;
         let entry = self.path.map(|path| Ok::<_, holm_core::Error>(access.stat(&Path::parse(&path)?)?.id)).transpose()?;
         let since = opened.env.now().plus(-self.days.saturating_mul(Timestamp::DAY));
-        let names: std::collections::HashMap<_, _> = access.parties()?.into_iter().map(|p| (p.id, p.name)).collect();
-        for r in access.records(&RecordFilter { entry, party: self.party.map(PartyId), since })? {
+        let names: std::collections::HashMap<_, _> = access.parties(Page::ALL)?.into_iter().map(|p| (p.id, p.name)).collect();
+        for r in access.records(&RecordFilter { entry, party: self.party.map(PartyId), since, ..RecordFilter::default() }, MOST)? {
             let who = names.get(&r.party).map_or(if r.party == PartyId::OWNER { self.person.as_str() } else { "?" }, String::as_str);
             let how = if r.refused { "refused" } else { r.act.name() };
             let from = if r.address.is_empty() { r.via.clone() } else { format!("{} from {}", r.via, r.address) };

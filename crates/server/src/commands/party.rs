@@ -1,7 +1,7 @@
 //! `holm party`: who a person has to do with.
 
 use clap::Subcommand;
-use holm_core::{PartyId, PartyKind};
+use holm_core::{Page, PartyId, PartyKind};
 use serde_json::json;
 
 use super::Opened;
@@ -42,7 +42,7 @@ impl PartyVerb {
                 opened.say(text, json!({ "person": person, "party": id.0, "name": other }));
             }
             PartyVerb::List { person } => {
-                for p in opened.access(&person)?.parties()? {
+                for p in opened.access(&person)?.parties(Page::ALL)? {
                     let state = if p.ended.is_some() { "ended" } else { "active" };
                     let ended = p.ended.map(|t| t.0);
                     opened.say(

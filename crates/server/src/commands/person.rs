@@ -2,7 +2,6 @@
 
 use clap::Subcommand;
 use holm_auth::{Invitation, password};
-use holm_core::{Party, Via};
 use serde_json::json;
 
 use super::Opened;
@@ -161,7 +160,7 @@ fn limit(quota: u64) -> String {
 fn list(opened: &Opened) -> Fallible<()> {
     let gate = opened.gate();
     for person in opened.host.people()? {
-        let usage = gate.admit(Party::operator(person.id).into(), Via::HERE)?.usage()?;
+        let usage = gate.usage(person.id)?;
         let admin = if person.admin { "\tadmin" } else { "" };
         let text = format!("{}\t{} of {}{admin}", person.name, human(usage.used), limit(usage.quota));
         opened.say(text, json!({ "person": person.name, "number": person.id.0, "admin": person.admin, "used": usage.used, "quota": (usage.quota > 0).then_some(usage.quota), "created": person.created.0 }));

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::routing::get;
 use holm_auth::Auth;
 use holm_core::Gate;
+use holm_web::Web;
 use holm_webdav::Webdav;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
@@ -75,7 +76,8 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let health = Router::new().route("/health", get(|| async { "ok\n" }));
     let hosts: Option<Arc<[String]>> = settings.hosts().map(Arc::from);
     let webdav = Webdav { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
-    let router = health.merge(holm_webdav::routes(webdav));
+    let web = Web { gate: gate.clone(), auth: auth.clone() };
+    let router = health.merge(holm_web::routes(web)).merge(holm_webdav::routes(webdav));
     let mut failed = gate.failed();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;

@@ -1,6 +1,7 @@
 //! The whole program, as its users meet it: started as a process, spoken to over the network.
 
 mod access_control;
+mod api;
 mod bad_input;
 mod clients;
 mod command_line;
@@ -9,12 +10,15 @@ mod framing;
 mod libraries;
 mod limits;
 mod matrix;
+mod matrix_api;
 mod mended;
 mod mounts;
 mod rclone;
 mod recovery;
+mod schemathesis;
 mod sequences;
 mod server;
+mod sessions;
 mod sync;
 mod tls;
 mod webdav;

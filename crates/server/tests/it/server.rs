@@ -139,14 +139,14 @@ impl Server {
         parse(&bytes)
     }
 
-    /// `PUT /a` with extra head lines, as ann; the path is below her mount unless it begins with `/dav`.
+    /// `PUT /a` with extra head lines, as ann; the path is below her mount unless it begins with `/dav` or `/api`.
     pub fn send(&self, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
         self.send_as(&self.authorization(), method, path, headers, body)
     }
 
     pub fn send_as(&self, authorization: &str, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
         let body = body.as_ref();
-        let path = if path.starts_with("/dav") || path == "*" { path.to_owned() } else { format!("/dav/files/ann{path}") };
+        let path = if path.starts_with("/dav") || path.starts_with("/api") || path == "*" { path.to_owned() } else { format!("/dav/files/ann{path}") };
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         if !authorization.is_empty() {
             request += &format!("Authorization: {authorization}\r\n");

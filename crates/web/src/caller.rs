@@ -1,0 +1,140 @@
+//! Who asks: the session in the cookie, and nothing else. App passwords and whatever other doors take open nothing here
+//! (T35).
+
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use holm_auth::{Session, Standing};
+use holm_core::{Access, Error, Via};
+use holm_http::client::ClientAddress;
+use http::HeaderMap;
+use http::request::Parts;
+
+use crate::Web;
+use crate::problem::{Kind, Problem};
+
+/// The cookie that holds the session's token. Browsers take one of this prefix only from the host itself, over TLS
+/// (RFC 6265bis §4.1.3.2), so that a neighbour's subdomain can not toss one in (T30).
+pub const COOKIE: &str = "__Host-holm";
+/// Longest token that is looked at.
+const MAX_TOKEN: usize = 256;
+
+/// The session's token; none where there are two, for one of them is somebody else's.
+pub fn token(headers: &HeaderMap) -> Option<&str> {
+    let pairs = headers.get_all("cookie").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    let mut tokens = pairs.filter_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == COOKIE).map(|(_, value)| value));
+    match (tokens.next(), tokens.next()) {
+        (Some(token), None) => Some(token).filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN),
+        _ => None,
+    }
+}
+
+/// Runs what may wait for a disk where it keeps nobody else waiting.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(Problem::new(Kind::Internal, format!("a handler ended early: {e}"))))
+}
+
+/// The session a request brings.
+///
+/// # Errors
+/// [`Kind::SignIn`] where it brings none that holds, [`Kind::SecondFactor`] where it is not open yet.
+async fn session(headers: &HeaderMap, web: &Web) -> Result<Session, Problem> {
+    let none = || Problem::new(Kind::SignIn, "sign in first; app passwords are not for this");
+    let token = token(headers).ok_or_else(none)?;
+    if let Some(session) = web.auth.session_believed(token) {
+        return Ok(session);
+    }
+    let (auth, token) = (web.auth.clone(), token.to_owned());
+    match blocking(move || Ok(auth.session(&token)?)).await? {
+        Standing::Open(session) => Ok(session),
+        Standing::SecondFactorDue => Err(Problem::new(Kind::SecondFactor, "give the second factor first, then ask again")),
+        Standing::Nothing => Err(none()),
+    }
+}
+
+/// Whoever is signed in, wholly.
+pub struct Caller {
+    pub session: Session,
+    pub address: IpAddr,
+    pub web: Web,
+}
+
+impl Caller {
+    /// What they do with their own tree, on a thread that may wait for a disk.
+    pub async fn with<T: Send + 'static>(self, work: impl FnOnce(&Access) -> Result<T, Error> + Send + 'static) -> Result<T, Problem> {
+        let via = Via { protocol: "api", address: Some(self.address) };
+        blocking(move || Ok(work(&self.web.gate.admit(self.session.party, via)?)?)).await
+    }
+
+    /// # Errors
+    /// [`Kind::StepUp`] where the last proof is too old.
+    pub fn must_be_proven(&self) -> Result<(), Problem> {
+        let why = "prove who you are once more, with a passkey or your password, and ask again within ten minutes";
+        if self.session.proven_lately(self.web.gate.env().now()) { Ok(()) } else { Err(Problem::new(Kind::StepUp, why)) }
+    }
+}
+
+impl FromRequestParts<Web> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, web: &Web) -> Result<Caller, Problem> {
+        let session = session(&head.headers, web).await?;
+        Ok(Caller { session, address: ClientAddress::of(&head.extensions), web: web.clone() })
+    }
+}
+
+/// Whoever is signed in and keeps this holm.
+pub struct Admin(pub Caller);
+
+impl FromRequestParts<Web> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, web: &Web) -> Result<Admin, Problem> {
+        let caller = Caller::from_request_parts(head, web).await?;
+        if caller.session.admin { Ok(Admin(caller)) } else { Err(Problem::new(Kind::AdminOnly, "ask somebody who keeps this holm to do it")) }
+    }
+}
+
+/// A [`Caller`] or an [`Admin`] who proved a short while ago who they are: for what destroys, or opens a door. A session
+/// left open on a desk is not enough for that.
+pub struct Proven<C>(pub C);
+
+impl FromRequestParts<Web> for Proven<Caller> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, web: &Web) -> Result<Proven<Caller>, Problem> {
+        let caller = Caller::from_request_parts(head, web).await?;
+        caller.must_be_proven()?;
+        Ok(Proven(caller))
+    }
+}
+
+impl FromRequestParts<Web> for Proven<Admin> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, web: &Web) -> Result<Proven<Admin>, Problem> {
+        let admin = Admin::from_request_parts(head, web).await?;
+        admin.0.must_be_proven()?;
+        Ok(Proven(admin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t30_one_cookie_is_the_session() {
+        let of = |cookies: &[&str]| {
+            let mut headers = HeaderMap::new();
+            cookies.iter().for_each(|c| _ = headers.append("cookie", c.parse().unwrap()));
+            token(&headers).map(str::to_owned)
+        };
+        assert_eq!(of(&["a=b; __Host-holm=tok; c=d"]), Some("tok".into()));
+        assert_eq!(of(&["a=b", "__Host-holm=tok"]), Some("tok".into()), "HTTP/2 may send them apart");
+        for none in ["", "holm=tok", "__Host-holm", "__Host-holm=", "x__Host-holm=tok", "__host-holm=tok", "__Host-holm=a; __Host-holm=b"] {
+            assert_eq!(of(&[none]), None, "{none}");
+        }
+        assert_eq!(of(&[&format!("__Host-holm={}", "x".repeat(257))]), None);
+    }
+}
