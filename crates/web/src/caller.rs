@@ -19,10 +19,15 @@ pub const COOKIE: &str = "__Host-holm";
 /// Longest token that is looked at.
 const MAX_TOKEN: usize = 256;
 
-/// The session's token; none where there are two, for one of them is somebody else's.
+/// The session's token.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, COOKIE)
+}
+
+/// A cookie that holds a token; none where there are two, for one of them is somebody else's.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let pairs = headers.get_all("cookie").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-    let mut tokens = pairs.filter_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == COOKIE).map(|(_, value)| value));
+    let mut tokens = pairs.filter_map(|pair| pair.trim().split_once('=').filter(|(n, _)| *n == name).map(|(_, value)| value));
     match (tokens.next(), tokens.next()) {
         (Some(token), None) => Some(token).filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN),
         _ => None,

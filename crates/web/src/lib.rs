@@ -15,6 +15,7 @@ mod parties;
 mod persons;
 pub mod problem;
 mod request;
+mod sign_in;
 
 use std::sync::{Arc, LazyLock};
 
@@ -57,6 +58,7 @@ pub fn routes(web: Web) -> Router {
 fn described() -> (Router<Web>, OpenApi) {
     let (router, operations) = OpenApiRouter::new()
         .routes(routes!(get_description))
+        .merge(sign_in::routes())
         .merge(me::routes())
         .merge(parties::routes())
         .merge(grants::routes())

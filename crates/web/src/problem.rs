@@ -25,6 +25,8 @@ pub enum Kind {
     SignIn,
     /// Signed in by half: the session awaits its second factor.
     SecondFactor,
+    /// What was to prove who is there does not; in which way is nobody's business.
+    Refused,
     Forbidden,
     /// Only for those who keep this holm.
     AdminOnly,
@@ -53,10 +55,11 @@ pub enum Kind {
 }
 
 /// Each kind with its name in `type`, its status and its title.
-pub const KINDS: [(Kind, &str, StatusCode, &str); 19] = [
+pub const KINDS: [(Kind, &str, StatusCode, &str); 20] = [
     (Kind::Malformed, "malformed", StatusCode::BAD_REQUEST, "The request is not what the description says"),
     (Kind::SignIn, "sign-in", StatusCode::UNAUTHORIZED, "Nobody is signed in"),
     (Kind::SecondFactor, "second-factor", StatusCode::UNAUTHORIZED, "The second factor is still to come"),
+    (Kind::Refused, "refused", StatusCode::UNAUTHORIZED, "That does not prove who is there"),
     (Kind::Forbidden, "forbidden", StatusCode::FORBIDDEN, "Not allowed"),
     (Kind::AdminOnly, "admin-only", StatusCode::FORBIDDEN, "Only for those who keep this holm"),
     (Kind::StepUp, "step-up", StatusCode::FORBIDDEN, "Prove anew who you are"),

@@ -1,6 +1,6 @@
 //! `holm serve`: wiring, as plain constructor calls.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,17 +105,16 @@ async fn serve_metrics(address: std::net::SocketAddr) -> Fallible<()> {
     Ok(())
 }
 
-/// What a person needs to know to go on, on standard output.
+/// What a person needs to know to go on, on standard output. That nobody reads it is no reason not to serve.
 fn greet(settings: &Settings, opened: &Opened, auth: &Auth, address: &str, origin: &str) -> Fallible<()> {
-    println!("holm serves on {address}, keeping its data in {}", opened.data.display());
+    let mut text = format!("holm serves on {address}, keeping its data in {}\n", opened.data.display());
     if let Some(link) = auth.owner_link()? {
         let flags = settings.place_flags();
-        println!("\nNobody lives here yet. Whoever opens this link becomes the owner; it works once, and holds for a week:");
-        println!("  {}", auth.welcome(&link));
-        println!("Or, in another terminal:");
-        println!("  holm person add ann{flags}");
-        println!("  holm app-password add ann --name laptop{flags}");
+        text += "\nNobody lives here yet. Whoever opens this link becomes the owner; it works once, and holds for a week:\n";
+        text += &format!("  {}\nOr, in another terminal:\n", auth.welcome(&link));
+        text += &format!("  holm person add ann{flags}\n  holm app-password add ann --name laptop{flags}\n");
     }
-    println!("\nConnect any WebDAV client to {origin}/dav/files/NAME/ with the name and an app password.");
+    text += &format!("\nConnect any WebDAV client to {origin}/dav/files/NAME/ with the name and an app password.\n");
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
 }

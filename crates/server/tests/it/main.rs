@@ -19,6 +19,7 @@ mod schemathesis;
 mod sequences;
 mod server;
 mod sessions;
+mod sign_in;
 mod sync;
 mod tls;
 mod webdav;
