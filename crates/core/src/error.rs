@@ -55,6 +55,8 @@ pub enum Error {
     Again(&'static str),
     #[error("too much is going on at once; retry")]
     Busy,
+    #[error("{0}; retry when it is back")]
+    Away(String),
     #[error("the key does not open this data: {0}")]
     Key(&'static str),
     #[error("catalog: {0}")]

@@ -2,6 +2,7 @@
 //! that opens them is handed in. Passwords and secrets come here already hashed (`auth` does that).
 
 pub(crate) mod attempts;
+mod engine;
 mod kit;
 mod proofs;
 mod rotation;
@@ -9,7 +10,7 @@ mod session;
 mod ticket;
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path as FsPath, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::env::{Env, Timestamp};
@@ -19,9 +20,11 @@ use crate::ledger::{Book, NewGrant, Page, Rights, Scope};
 use crate::party::{Abilities, Party, PartyId, PartyKind, PersonId};
 use crate::store::catalog::{Catalog, Row, Tx};
 use crate::store::content::{Store, bytes32};
-use crate::store::sqlite::{Deleted, Sqlite, sync_dir};
+use crate::store::sqlite::sync_dir;
 use crate::tree::entry::{ROOT, TRASH};
 
+use engine::Engine;
+pub use engine::{Migrated, Place};
 pub use kit::Kit;
 pub use proofs::{PasskeyRecord, Proofs};
 pub use session::{NewSession, SessionRecord};
@@ -46,6 +49,7 @@ pub struct Host {
     data: PathBuf,
     root: RootKey,
     env: Env,
+    engine: Engine,
     catalog: Arc<dyn Catalog>,
     /// Of the data directory: shared, but while keys are changed.
     lock: std::fs::File,
@@ -85,20 +89,15 @@ pub struct Proof {
 impl Host {
     /// Opens the data directory, making it where there is none. Any number of processes may have it open, until one of them
     /// changes keys.
-    pub fn open(data: &FsPath, root: RootKey, env: Env) -> Result<Host> {
+    pub fn open(place: impl Into<Place>, root: RootKey, env: Env) -> Result<Host> {
+        let Place { data, catalog } = place.into();
         let make = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.join("people"));
         make.map_err(Error::io(format!("creating {}", data.display())))?;
-        let lock = std::fs::File::open(data).map_err(Error::io(format!("opening {}", data.display())))?;
+        let lock = std::fs::File::open(&data).map_err(Error::io(format!("opening {}", data.display())))?;
         lock.try_lock_shared().map_err(rotation::in_use)?;
-        let people = || std::fs::read_dir(data.join("people")).is_ok_and(|mut all| all.next().is_some());
-        if !data.join("holm.db").exists() && people() {
-            return Err(Error::Corrupt(format!("{} is gone, and people's data is beside it", data.join("holm.db").display())));
-        }
-        let catalog = Sqlite::open(&data.join("holm.db"), &root.catalog_key(), true, Deleted::Overwritten, HOST_SCHEMA).map_err(|e| match e {
-            Error::Key(_) => Error::Key("the root key is not the one this data directory was made with"),
-            e => e,
-        })?;
-        let host = Host { data: data.into(), root, env, catalog: Arc::new(catalog), lock };
+        let engine = Engine::new(catalog.as_deref(), &env)?;
+        let catalog = engine.host(&data, &root, &env)?;
+        let host = Host { data, root, env, engine, catalog, lock };
         host.adopt()?;
         Ok(host)
     }
@@ -185,7 +184,7 @@ impl Host {
     fn make_tree(&self, person: PersonId, uid: &[u8; 16], key: &PersonKey, quota: u64) -> Result<()> {
         let dir = self.dir(uid);
         std::fs::create_dir_all(dir.join("packs")).map_err(Error::io(format!("creating {}", dir.display())))?;
-        let catalog: Arc<dyn Catalog> = Arc::new(Sqlite::open(&dir.join("catalog.db"), &key.catalog(), true, Deleted::Left, PERSON_SCHEMA)?);
+        let catalog = self.new_catalog(person, &dir, key)?;
         let now = self.env.now().0;
         catalog.writing(|tx| {
             if tx.first("SELECT 1 FROM head WHERE person = ?1", &[person.0.into()], |_| Ok(()))?.is_some() {
@@ -215,14 +214,14 @@ impl Host {
             })?
             .ok_or_else(|| Error::NoSuchPerson(format!("number {}", person.0)))?;
         let dir = self.dir(&uid);
-        if !dir.join("catalog.db").exists() {
+        if !self.has_catalog(person, &dir)? {
             if made {
-                return Err(Error::Corrupt(format!("{} is gone", dir.join("catalog.db").display())));
+                return Err(Error::Corrupt(format!("the catalog of {} is gone", dir.display())));
             }
             // A crash came between naming the person and making the tree: make it now.
             self.make_tree(person, &uid, &self.root.unwrap(&uid, &wrapped)?, 0)?;
         }
-        let (catalog, key) = self.open_catalog(&dir.join("catalog.db"), &uid, &wrapped, next.as_deref())?;
+        let (catalog, key) = self.open_catalog(person, &dir, &uid, &wrapped, next.as_deref())?;
         let keys = catalog.reading(|tx| ring(tx, person, &key))?;
         Ok(Arc::new(Store::new(catalog, person, dir.join("packs"), keys, self.env.clone())))
     }
@@ -253,17 +252,24 @@ impl Host {
             proofs::remove(tx, person.id)
         })?;
         let shredded = self.catalog.settle()?;
+        self.drop_rows(person.id)?;
         let dir = self.dir(&person.uid);
         std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
         Ok(shredded)
     }
 
-    /// Deletes what an interrupted removal of a person left; answers how many directories went.
+    /// Deletes what an interrupted removal of a person left; answers how many people left something.
     pub fn sweep_removed(&self) -> Result<u64> {
-        let removed = self.catalog.reading(|tx| tx.all("SELECT uid FROM person WHERE removed IS NOT NULL", &[], |r| uid(r.blob(0)?)))?;
+        let sql = "SELECT person, uid FROM person WHERE removed IS NOT NULL";
+        let removed = self.catalog.reading(|tx| tx.all(sql, &[], |r| Ok((PersonId(r.int(0)?), uid(r.blob(1)?)?))))?;
         let mut swept = 0;
-        for dir in removed.iter().map(|uid| self.dir(uid)).filter(|dir| dir.exists()) {
-            std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
+        for (person, uid) in removed {
+            let (dropped, dir) = (self.drop_rows(person)?, self.dir(&uid));
+            if dir.exists() {
+                std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
+            } else if !dropped {
+                continue;
+            }
             swept += 1;
         }
         Ok(swept)
@@ -271,12 +277,14 @@ impl Host {
 
     /// A secret of the host itself, like the key of its certificate.
     pub fn secret(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.catalog.reading(|tx| tx.first("SELECT value FROM secret WHERE name = ?1", &[name.into()], |r| Ok(r.blob(0)?.to_vec())))
+        let kept = self.catalog.reading(|tx| tx.first("SELECT value FROM secret WHERE name = ?1", &[name.into()], |r| Ok(r.blob(0)?.to_vec())))?;
+        kept.map(|kept| self.open_secret(name, kept)).transpose()
     }
 
     pub fn set_secret(&self, name: &str, value: &[u8]) -> Result<()> {
         let sql = "INSERT INTO secret (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.catalog.writing(|tx| tx.execute(sql, &[name.into(), value.into()]).map(|_| ()))
+        let kept = self.seal_secret(name, value);
+        self.catalog.writing(|tx| tx.execute(sql, &[name.into(), kept[..].into()]).map(|_| ()))
     }
 
     /// See [`Catalog::settle`]; for the host's own catalog.
@@ -439,6 +447,7 @@ fn person_row(r: &dyn Row) -> Result<Person> {
 mod tests {
     use super::*;
     use crate::ledger;
+    use crate::store::sqlite::{Deleted, Sqlite};
 
     #[test]
     fn app_passwords_of_before_the_ledger_become_parties() {

@@ -69,6 +69,11 @@ impl RootKey {
         self.key.derive(b"", "holm 1 host catalog")
     }
 
+    /// The key of the host's secrets, where its catalog is not sealed itself.
+    pub fn secrets(&self) -> Key {
+        self.key.derive(b"", "holm 1 host secret")
+    }
+
     fn kek(&self) -> Key {
         self.key.derive(&self.epoch.to_be_bytes(), "holm 1 kek")
     }
@@ -122,6 +127,11 @@ impl PersonKey {
     pub fn chunk_cuts(&self) -> u64 {
         let key = self.0.derive(b"", "holm 1 chunk cut");
         u64::from_le_bytes(key.0[..8].try_into().expect("eight bytes"))
+    }
+
+    /// Of one content that lies in a catalog which is not sealed itself.
+    pub fn content(&self, id: &[u8]) -> Key {
+        self.0.derive(id, "holm 1 content")
     }
 
     pub fn pack(&self, salt: &[u8; 32]) -> Key {

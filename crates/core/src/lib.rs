@@ -26,7 +26,7 @@ pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, Se
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
 pub use host::attempts::Limit;
-pub use host::{Credential, Host, Kit, NewSession, PasskeyRecord, Person, Proof, Proofs, SessionRecord, Ticket};
+pub use host::{Credential, Host, Kit, Migrated, NewSession, PasskeyRecord, Person, Place, Proof, Proofs, SessionRecord, Ticket};
 pub use journal::{Difference, Differences, Op, Record, Seq};
 pub use keys::{Key, KeyRing, PersonKey, RootKey};
 pub use ledger::{Grant, KnownParty, LedgerEntry, NewGrant, Page, Rights, Scope, Standing, Terms};

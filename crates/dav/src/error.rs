@@ -129,10 +129,18 @@ impl From<Error> for Failure {
             Error::Locked { .. } | Error::LockConflict(_) => StatusCode::LOCKED,
             Error::QuotaExceeded { .. } | Error::DiskFull | Error::Limit(_) => StatusCode::INSUFFICIENT_STORAGE,
             Error::Invalid(_) => StatusCode::BAD_REQUEST,
-            Error::Poisoned | Error::Busy | Error::Again(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Poisoned | Error::Busy | Error::Away(_) | Error::Again(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Corrupt(_) | Error::Key(_) | Error::Catalog(_) | Error::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let failure = Failure::new(status, e.to_string());
+        let text = match &e {
+            // Where the database is, is for the log.
+            Error::Away(why) => {
+                tracing::error!("{why}");
+                "what this server keeps is out of its reach for now; retry in a while".to_owned()
+            }
+            e => e.to_string(),
+        };
+        let failure = Failure::new(status, text);
         match &e {
             Error::QuotaExceeded { .. } => failure.with("quota-not-exceeded"),
             Error::DiskFull => failure.with("sufficient-disk-space"),

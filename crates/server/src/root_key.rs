@@ -26,8 +26,8 @@ pub fn read(path: &Path) -> Fallible<Vec<RootKey>> {
     }
 }
 
-/// Reads the keys; makes one where there is neither a key nor data. Answers whether it was made.
-pub fn open(path: &Path, data: &Path, env: &Env) -> Fallible<(Vec<RootKey>, bool)> {
+/// Reads the keys; makes one where there is neither a key nor data, as `kept` tells. Answers whether it was made.
+pub fn open(path: &Path, data: &Path, kept: bool, env: &Env) -> Fallible<(Vec<RootKey>, bool)> {
     outside(path, data)?;
     let keys = read(path)?;
     if !keys.is_empty() {
@@ -36,13 +36,20 @@ pub fn open(path: &Path, data: &Path, env: &Env) -> Fallible<(Vec<RootKey>, bool
         }
         return Ok((keys, false));
     }
-    if data.join("holm.db").exists() {
+    if kept {
         let (data, path) = (data.display(), path.display());
         return Err(format!("{data} holds data, but its root key {path} is missing: put the copy you kept there, or run holm recover").into());
     }
     let keys = vec![RootKey { key: Key::random(env), epoch: 1 }];
     write(path, &keys, Present::Refuse)?;
+    announce(path);
     Ok((keys, true))
+}
+
+/// Tells of a new key, on standard error.
+pub fn announce(path: &Path) {
+    eprintln!("A new root key is in {}. Everything here is encrypted under it:", path.display());
+    eprintln!("copy it somewhere safe, apart from the data. Data and key together restore everything; data alone is noise.\n");
 }
 
 pub fn write(path: &Path, keys: &[RootKey], present: Present) -> Fallible<()> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use holm_core::Retention;
+use holm_core::{Place, Retention};
 use serde::Deserialize;
 
 pub type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -35,6 +35,8 @@ pub struct Settings {
     /// The root key's file, outside the data directory [default: $XDG_CONFIG_HOME/holm/root.key]
     #[arg(long, env = "HOLM_ROOT_KEY", global = true)]
     pub root_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub catalog: Catalog,
     /// Address and port to serve on [default: 127.0.0.1:8420]
     #[arg(long, env = "HOLM_LISTEN", global = true, hide_short_help = true, value_parser = address)]
     pub listen: Option<SocketAddr>,
@@ -96,6 +98,40 @@ pub struct Settings {
     pub log_format: Option<LogFormat>,
 }
 
+/// `[catalog]`: who lives here, and what is where in their trees.
+#[derive(Args, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Catalog {
+    /// Database for the catalogs, like postgres://holm@127.0.0.1/holm [default: files in the data directory]
+    #[arg(
+        id = "catalog_url",
+        long = "catalog-url",
+        env = "HOLM_CATALOG_URL",
+        value_name = "URL",
+        global = true,
+        hide_short_help = true,
+        hide_env_values = true
+    )]
+    pub url: Option<String>,
+}
+
+impl Catalog {
+    /// The database without its password; None where catalogs are files.
+    pub fn told(&self) -> Option<String> {
+        let (scheme, rest) = self.url.as_deref()?.split_once("://").unwrap_or(("", ""));
+        let (who, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let user = who.split(':').next().unwrap_or_default();
+        Some(format!("{scheme}://{user}@{place}"))
+    }
+}
+
+/// An address may hold a password, which is not for logs.
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.told())
+    }
+}
+
 /// Longest time that retention may name, in hours or days: a century of days.
 const LONGEST: i64 = 36_525;
 
@@ -152,6 +188,7 @@ impl Settings {
             json: self.json,
             data: self.data.or(file.data),
             root_key: self.root_key.or(file.root_key),
+            catalog: Catalog { url: self.catalog.url.or(file.catalog.url) },
             listen: self.listen.or(file.listen),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
@@ -182,10 +219,16 @@ impl Settings {
         self.root_key.clone().map_or_else(|| Ok(xdg("XDG_CONFIG_HOME", ".config")?.join("root.key")), Ok)
     }
 
+    /// Where everything is kept.
+    pub fn place(&self) -> Fallible<Place> {
+        Ok(Place { data: self.data()?, catalog: self.catalog.url.clone() })
+    }
+
     /// The flags by which another command finds the same data.
     pub fn place_flags(&self) -> String {
         let flag = |name: &str, path: &Option<PathBuf>| path.as_ref().map(|p| format!(" --{name} {}", p.display())).unwrap_or_default();
-        flag("data", &self.data) + &flag("root-key", &self.root_key)
+        let catalog = self.catalog.told().filter(|told| Some(told) == self.catalog.url.as_ref()).map(PathBuf::from);
+        flag("data", &self.data) + &flag("root-key", &self.root_key) + &flag("catalog-url", &catalog)
     }
 
     /// Names that requests may be meant for; None: any.

@@ -26,6 +26,8 @@ pub struct Holm {
     data: PathBuf,
     /// Where the root key and the log lie.
     beside: PathBuf,
+    /// The database of its catalogs, where they are not files.
+    catalog: Option<String>,
     authorization: String,
 }
 
@@ -41,11 +43,29 @@ pub struct Running {
 impl Holm {
     /// Makes a person's tree there.
     pub fn new(binary: &Path, data: &Path, beside: &Path) -> Fallible<Holm> {
-        let mut holm = Holm { binary: binary.into(), data: data.into(), beside: beside.into(), authorization: String::new() };
+        let holm = Holm { binary: binary.into(), data: data.into(), beside: beside.into(), catalog: None, authorization: String::new() };
+        holm.inhabited()
+    }
+
+    /// The same, with catalogs in a database.
+    pub fn shared(binary: &Path, data: &Path, beside: &Path, url: String) -> Fallible<Holm> {
+        let holm = Holm { binary: binary.into(), data: data.into(), beside: beside.into(), catalog: Some(url), authorization: String::new() };
+        holm.verb(&["migrate"])?;
+        holm.inhabited()
+    }
+
+    /// Another node over the same, with its own key file and log.
+    pub fn beside(&self, beside: &Path) -> Holm {
+        let Holm { binary, data, catalog, authorization, .. } = self;
+        Holm { binary: binary.clone(), data: data.clone(), beside: beside.into(), catalog: catalog.clone(), authorization: authorization.clone() }
+    }
+
+    fn inhabited(mut self) -> Fallible<Holm> {
+        let holm = &mut self;
         holm.verb(&["person", "add", PERSON])?;
         let secret = holm.verb(&["app-password", "add", PERSON, "--quiet"])?;
         holm.authorization = format!("Authorization: Basic {}\r\n", base64(format!("{PERSON}:{}", secret.trim()).as_bytes()));
-        Ok(holm)
+        Ok(self)
     }
 
     /// Its command line, run by `wrapper` if there is one.
@@ -59,6 +79,7 @@ impl Holm {
             None => Command::new(&self.binary),
         };
         command.env_clear().env("PATH", options::path());
+        command.envs(self.catalog.as_ref().map(|url| ("HOLM_CATALOG_URL", url)));
         command.arg("--data").arg(&self.data).arg("--root-key").arg(self.beside.join("root.key"));
         command
     }

@@ -15,7 +15,7 @@ use super::{Fallible, Outcome};
 use crate::bench::client::{Conn, Target};
 use crate::bench::content::Random;
 
-const CLIENTS: usize = 8;
+pub(super) const CLIENTS: usize = 8;
 /// Requests of each; one more looks at what is left.
 const EACH: usize = 7;
 const _: () = assert!(CLIENTS * EACH < MOST);
@@ -25,20 +25,20 @@ const KILLS: u64 = 4;
 const MIDST: u64 = 60;
 
 /// One request as its client saw it.
-struct Seen {
+pub(super) struct Seen {
     client: usize,
-    sent: u64,
-    ended: u64,
+    pub sent: u64,
+    pub ended: u64,
     method: Method,
     condition: Asked,
     /// What a PUT brought.
     brought: Option<u64>,
     /// Status, ETag, and hash of what came.
-    answer: Option<(u16, String, u64)>,
+    pub answer: Option<(u16, String, u64)>,
 }
 
 /// A condition as it is sent.
-enum Asked {
+pub(super) enum Asked {
     None,
     IfMatch(String),
     IfNoneMatch(String),
@@ -47,7 +47,7 @@ enum Asked {
 
 /// What the clients of one history share.
 #[derive(Default)]
-struct Race {
+pub(super) struct Race {
     path: String,
     /// Counts whatever happens, so that each thing has a moment of its own.
     clock: AtomicU64,
@@ -56,11 +56,15 @@ struct Race {
 }
 
 impl Race {
+    pub fn of(path: String) -> Race {
+        Race { path, ..Race::default() }
+    }
+
     fn moment(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::SeqCst)
     }
 
-    fn send(&self, conn: &mut Conn, client: usize, method: Method, condition: Asked, file: Option<&File>) -> Seen {
+    pub fn send(&self, conn: &mut Conn, client: usize, method: Method, condition: Asked, file: Option<&File>) -> Seen {
         let headers = match &condition {
             Asked::None => String::new(),
             Asked::IfMatch(tag) => format!("If-Match: {tag}\r\n"),
@@ -86,7 +90,7 @@ impl Race {
     }
 }
 
-struct Client {
+pub(super) struct Client {
     number: usize,
     random: Random,
     left: usize,
@@ -94,8 +98,16 @@ struct Client {
 }
 
 impl Client {
+    pub fn new(number: usize, seed: u64) -> Client {
+        Client { number, random: Random::new(seed), left: EACH, log: Vec::new() }
+    }
+
+    pub fn into_log(self) -> Vec<Seen> {
+        self.log
+    }
+
     /// Sends until all is sent, or the connection ends.
-    fn work(&mut self, target: &Target, race: &Race) {
+    pub fn work(&mut self, target: &Target, race: &Race) {
         let mut conn = Conn::new(target);
         while self.left > 0 {
             self.left -= 1;
@@ -159,9 +171,8 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
 
 /// Lets the clients race on a path of their own, and kills the server in their midst or not.
 fn history(holm: &Holm, running: &mut Running, number: u64, random: &mut Random, outcome: &mut Outcome) -> Fallible<Vec<Seen>> {
-    let race = Race { path: format!("/h{number}"), ..Race::default() };
-    let client = |number| Client { number, random: Random::new(random.next()), left: EACH, log: Vec::new() };
-    let mut clients: Vec<Client> = (0..CLIENTS).map(client).collect();
+    let race = Race::of(format!("/h{number}"));
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|n| Client::new(n, random.next())).collect();
     let mut kill = (random.below(KILLS) == 0).then(|| Duration::from_micros(random.below(MIDST * 1_000)));
     while clients.iter().any(|c| c.left > 0) {
         let target = &running.target.clone();
@@ -190,7 +201,7 @@ fn history(holm: &Holm, running: &mut Running, number: u64, random: &mut Random,
     Ok(seen)
 }
 
-fn judge(seen: &[Seen], outcome: &mut Outcome) -> Result<(), String> {
+pub(super) fn judge(seen: &[Seen], outcome: &mut Outcome) -> Result<(), String> {
     let requests = resolve(seen)?;
     outcome.acknowledged += requests.iter().filter(|r| r.method != Method::Get && matches!(r.answer, Answer::Created | Answer::Done)).count() as u64;
     let count = |what: &dyn Fn(&Request) -> bool| requests.iter().filter(|r| what(r)).count() as u64;

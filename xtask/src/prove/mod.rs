@@ -2,6 +2,7 @@
 //! counts what was acknowledged, for a run that proves nothing is a failed run. docs/reliability.md tells what follows.
 
 mod clock;
+mod cluster;
 mod descriptors;
 mod disk;
 mod examine;
@@ -15,6 +16,7 @@ mod linear;
 mod load;
 mod memory;
 mod mutants;
+mod nodes;
 mod options;
 mod plan;
 mod rot;
@@ -88,6 +90,7 @@ fn check(binary: &Path, options: &Options) -> Fallible<Outcome> {
         Check::BitRot => rot::run(binary, options),
         Check::IoErrors => io_errors::run(binary, options),
         Check::Linear => linear::run(binary, options),
+        Check::Nodes => nodes::run(binary, options),
         Check::Memory => memory::run(binary, options),
         Check::Clock => clock::run(binary, options),
         Check::Descriptors => descriptors::run(binary, options),

@@ -8,6 +8,7 @@ use super::Fallible;
 pub const USAGE: &str = "cargo xtask prove CHECK [--rounds N] [--seed S] [--files N] [--binary FILE] [--only MUTANT]
                    do faults to holm and see that it keeps what it acknowledged; CHECK is one of
                    kill, power, power-in-recovery, power-in-gc, disk-full (as root), bit-rot, linear,
+                   nodes (as root, with PostgreSQL),
                    descriptors (with prlimit), clock (with libfaketime), memory (as root, with control
                    groups), io-errors (as root, with strace), mutants (all of these against broken builds),
                    smoke (a little of each, as far as this machine can);
@@ -33,6 +34,8 @@ pub enum Check {
     BitRot,
     /// Clients race for one path (D17).
     Linear,
+    /// The same on two nodes over one database, each of which may be killed, and so may the database (D14, D17).
+    Nodes,
     /// More connections than descriptors (D11).
     Descriptors,
     /// The wall clock jumps (D12).
@@ -55,6 +58,7 @@ const NAMES: &[(&str, Check, u64)] = &[
     ("io-errors", Check::IoErrors, 1_000),
     // Histories.
     ("linear", Check::Linear, 2_000),
+    ("nodes", Check::Nodes, 500),
     ("descriptors", Check::Descriptors, 20),
     ("clock", Check::Clock, 20),
     ("memory", Check::Memory, 5),
@@ -74,6 +78,10 @@ impl Check {
         }
         if self == Check::Clock {
             return faketime().is_none().then(|| "libfaketime to be installed".into());
+        }
+        if self == Check::Nodes {
+            let root = super::told("id", &["-u"]).is_ok_and(|id| id.trim() == "0");
+            return (!root || super::cluster::programs().is_none()).then(|| "root, and PostgreSQL to be installed".into());
         }
         let tools: &[&str] = match self {
             Check::Smoke | Check::BitRot | Check::Linear | Check::Clock | Check::Memory => &[],

@@ -15,6 +15,7 @@ const CHECKS: &[(Check, u64)] = &[
     (Check::BitRot, 20),
     (Check::IoErrors, 8),
     (Check::Linear, 40),
+    (Check::Nodes, 16),
     (Check::Descriptors, 1),
     (Check::Clock, 2),
     (Check::Memory, 1),

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use crate::env::Timestamp;
 use crate::error::{Error, Result};
@@ -59,6 +59,7 @@ struct Same {
     path: Option<String>,
 }
 
+/// What one row says beside that.
 struct Times {
     path: String,
     first: Timestamp,
@@ -73,12 +74,31 @@ const WAITING: usize = 50_000;
 /// Rows remembered, so that they may go on counting.
 const RECENT: usize = 10_000;
 
+/// Rows that are not in the catalog yet.
+#[derive(Default)]
+pub(super) struct Rows(HashMap<Same, Times>);
+
 /// What was done in one open tree.
 #[derive(Default)]
 pub(super) struct Log {
-    waiting: Mutex<HashMap<Same, Times>>,
+    waiting: Mutex<Rows>,
+    written: Mutex<Written>,
+}
+
+#[derive(Default)]
+struct Written {
+    /// What a transaction took that is not known to be committed.
+    taken: Rows,
     /// The rows written last, and when each began.
-    recent: Mutex<HashMap<Same, (i64, Timestamp)>>,
+    recent: HashMap<Same, (i64, Timestamp)>,
+    /// A transaction began that is not known to be committed.
+    open: bool,
+}
+
+/// The log while a transaction writes it; there is one at a time.
+pub(super) struct Writing<'l> {
+    log: &'l Log,
+    written: MutexGuard<'l, Written>,
 }
 
 /// One thing done.
@@ -92,38 +112,67 @@ pub(super) struct Deed<'a> {
     pub at: Timestamp,
 }
 
-impl Log {
-    /// # Errors
-    /// [`Error::Busy`] where the log can not keep up.
-    pub fn note(&self, deed: &Deed<'_>) -> Result<()> {
+impl Rows {
+    pub fn note(&mut self, deed: &Deed<'_>) {
         let path = deed.path.to_string();
         let named = (deed.entry == 0).then(|| path.clone());
         let Deed { party, via, act, refused, entry, at, .. } = *deed;
         let same = Same { party: party.id, credential: party.credential, via, act, refused, entry, path: named };
+        let times = self.0.entry(same).or_insert(Times { path, first: at, last: at, times: 0 });
+        (times.last, times.times) = (at, times.times + 1);
+    }
+
+    fn extend(&mut self, more: Rows) {
+        for (same, times) in more.0 {
+            match self.0.get_mut(&same) {
+                Some(known) => (known.last, known.times) = (times.last, known.times + times.times),
+                None => drop(self.0.insert(same, times)),
+            }
+        }
+    }
+}
+
+impl Log {
+    /// # Errors
+    /// [`Error::Busy`] where the log can not keep up.
+    pub fn note(&self, deed: &Deed<'_>) -> Result<()> {
         let mut waiting = self.waiting.lock().expect("records that wait");
-        if waiting.len() >= WAITING {
+        if waiting.0.len() >= WAITING {
             return Err(Error::Busy);
         }
-        let times = waiting.entry(same).or_insert(Times { path, first: at, last: at, times: 0 });
-        (times.last, times.times) = (at, times.times + 1);
+        waiting.note(deed);
         Ok(())
     }
 
     pub fn is_empty(&self) -> bool {
-        self.waiting.lock().expect("records that wait").is_empty()
+        self.waiting.lock().expect("records that wait").0.is_empty()
     }
 
-    /// Writes what waits. What a transaction that then fails took with it is lost; it did not happen either, or a read.
-    pub fn write(&self, tx: &dyn Tx, person: PersonId) -> Result<()> {
-        let waiting = std::mem::take(&mut *self.waiting.lock().expect("records that wait"));
-        if waiting.is_empty() {
+    /// Begins a transaction that writes what waits.
+    pub fn begin(&self) -> Writing<'_> {
+        Writing { log: self, written: self.written.lock().expect("the log's writer") }
+    }
+}
+
+impl Writing<'_> {
+    /// Writes what waits, and `own`, what this transaction does itself. May be repeated, with the transaction.
+    pub fn write(&mut self, tx: &dyn Tx, person: PersonId, own: &Rows) -> Result<()> {
+        let Written { taken, recent, open } = &mut *self.written;
+        if *open {
+            // The rows of a transaction that was undone are not there, and others may have their numbers.
+            recent.clear();
+        }
+        *open = true;
+        if taken.0.len() < WAITING {
+            taken.extend(std::mem::take(&mut *self.log.waiting.lock().expect("records that wait")));
+        }
+        if taken.0.is_empty() && own.0.is_empty() {
             return Ok(());
         }
-        let mut recent = self.recent.lock().expect("recent records");
         let newest = "SELECT COALESCE(MAX(id), 0) FROM access_record WHERE person = ?1";
         let mut id = tx.first(newest, &[person.0.into()], |r| r.int(0))?.unwrap_or(0);
-        for (same, times) in waiting {
-            if let Some((row, began)) = recent.get(&same)
+        for (same, times) in taken.0.iter().chain(&own.0) {
+            if let Some((row, began)) = recent.get(same)
                 && (0..TOGETHER).contains(&(times.last.0 - began.0))
             {
                 let sql = "UPDATE access_record SET last = ?3, times = times + ?4 WHERE person = ?1 AND id = ?2";
@@ -132,34 +181,42 @@ impl Log {
                 }
             }
             id += 1;
-            let address = same.via.address.map(|a| a.to_string()).unwrap_or_default();
-            let sql = "INSERT INTO access_record (person, id, party, credential, act, refused, entry, path, via, address, first, last, times)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-            tx.execute(
-                sql,
-                &[
-                    person.0.into(),
-                    id.into(),
-                    same.party.0.into(),
-                    same.credential.into(),
-                    (same.act as i64).into(),
-                    i64::from(same.refused).into(),
-                    same.entry.into(),
-                    times.path.as_str().into(),
-                    same.via.protocol.into(),
-                    address.as_str().into(),
-                    times.first.0.into(),
-                    times.last.0.into(),
-                    times.times.into(),
-                ],
-            )?;
+            insert(tx, person, id, same, times)?;
             if recent.len() >= RECENT {
                 recent.clear();
             }
-            recent.insert(same, (id, times.first));
+            recent.insert(same.clone(), (id, times.first));
         }
         Ok(())
     }
+
+    /// What was written is committed.
+    pub fn done(mut self) {
+        self.written.taken.0.clear();
+        self.written.open = false;
+    }
+}
+
+fn insert(tx: &dyn Tx, person: PersonId, id: i64, same: &Same, times: &Times) -> Result<()> {
+    let address = same.via.address.map(|a| a.to_string()).unwrap_or_default();
+    let sql = "INSERT INTO access_record (person, id, party, credential, act, refused, entry, path, via, address, first, last, times)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let values = [
+        person.0.into(),
+        id.into(),
+        same.party.0.into(),
+        same.credential.into(),
+        (same.act as i64).into(),
+        i64::from(same.refused).into(),
+        same.entry.into(),
+        times.path.as_str().into(),
+        same.via.protocol.into(),
+        address.as_str().into(),
+        times.first.0.into(),
+        times.last.0.into(),
+        times.times.into(),
+    ];
+    tx.execute(sql, &values).map(|_| ())
 }
 
 /// A row of the access log.
@@ -229,7 +286,7 @@ pub(super) fn find(tx: &dyn Tx, person: PersonId, filter: &RecordFilter, limit: 
     match (filter.entry, filter.party) {
         (Some(entry), party) => {
             let sql = "SELECT id, party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
-                WHERE person = ?1 AND entry = ?7 AND last BETWEEN ?2 AND ?3 AND (last < ?3 OR id < ?4) AND first < ?5 AND (?8 IS NULL OR party = ?8)
+                WHERE person = ?1 AND entry = ?7 AND last BETWEEN ?2 AND ?3 AND (last < ?3 OR id < ?4) AND first < ?5 AND (party = ?8 OR ?8 IS NULL)
                 ORDER BY last DESC, id DESC LIMIT ?6";
             tx.all(sql, &[person, since, last, id, until, limit, entry.into(), party.map(|p| p.0).into()], row)
         }

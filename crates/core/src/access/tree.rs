@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::log::{Act, Deed, Log, Via};
+use super::log::{Act, Deed, Log, Rows, Via};
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::journal::Seq;
@@ -32,7 +32,7 @@ const BATCH: usize = 256;
 struct Job {
     party: Arc<Party>,
     via: Via,
-    /// Taken when it is applied.
+    /// Taken when it is applied, unless that may have to be done again.
     request: Option<Request>,
     /// What its upload left to be undone or kept.
     staged: Option<Arc<Staged>>,
@@ -133,7 +133,13 @@ impl Tree {
 
     /// Writes what waits in the access log; blocking.
     pub fn write_log(&self) -> Result<()> {
-        if self.log.is_empty() { Ok(()) } else { self.store.catalog.writing(|tx| self.log.write(tx, self.store.person)) }
+        if self.log.is_empty() {
+            return Ok(());
+        }
+        let mut writing = self.log.begin();
+        self.store.catalog.writing(|tx| writing.write(tx, self.store.person, &Rows::default()))?;
+        writing.done();
+        Ok(())
     }
 
     pub fn submit(&self, party: Arc<Party>, via: Via, request: Request) -> Result<oneshot::Receiver<Result<Done>>> {
@@ -178,11 +184,15 @@ impl Writer {
 
     /// Answers false when storage failed: after a failed sync nobody knows what is on the disk.
     fn commit(&self, mut jobs: Vec<Job>) -> bool {
+        let repeats = self.store.catalog.repeats();
+        let mut writing = self.log.begin();
         let outcome = self.store.catalog.writing(|tx| {
             let mut batch = Batch::begin(tx, self.store.person)?;
             let mut answers = Vec::with_capacity(jobs.len());
+            let mut rows = Rows::default();
             for job in &mut jobs {
-                let Request { change, precondition, fresh, whole } = job.request.take().expect("each request once");
+                let request = if repeats { job.request.clone() } else { job.request.take() };
+                let Request { change, precondition, fresh, whole } = request.expect("each request once");
                 let before = batch.clone();
                 let path = change.place();
                 let now = self.env.now();
@@ -203,9 +213,7 @@ impl Writer {
                 match &answer {
                     Ok(done) => {
                         let entry = done.entry.as_ref().map_or(batch.journaled, |e| e.id);
-                        let deed = Deed { party: &job.party, via: job.via, act: Act::Change, refused: false, entry, path: &path, at: now };
-                        // A log that is behind is written below, with what waits.
-                        let _ = self.log.note(&deed);
+                        rows.note(&Deed { party: &job.party, via: job.via, act: Act::Change, refused: false, entry, path: &path, at: now });
                     }
                     Err(_) => batch = before,
                 }
@@ -216,7 +224,7 @@ impl Writer {
             }
             let newest = batch.head.seq;
             batch.finish(tx, self.store.person)?;
-            self.log.write(tx, self.store.person)?;
+            writing.write(tx, self.store.person, &rows)?;
             if mutant("answered-before-commit") {
                 answer(std::mem::take(&mut jobs), std::mem::take(&mut answers));
             }
@@ -224,6 +232,7 @@ impl Writer {
         });
         match outcome {
             Ok((answers, newest)) => {
+                writing.done();
                 self.newest.send_replace(newest);
                 answer(jobs, answers);
                 true
@@ -239,6 +248,7 @@ impl Writer {
                 let again = || match e {
                     Error::DiskFull => Error::DiskFull,
                     Error::Busy => Error::Busy,
+                    Error::Away(ref why) => Error::Away(why.clone()),
                     _ if fatal => Error::Poisoned,
                     _ => Error::Catalog(e.to_string()),
                 };
@@ -256,12 +266,12 @@ fn answer(jobs: Vec<Job>, answers: Vec<Result<Done>>) {
             staged.keep();
         }
         // What is refused is undone before that is said.
-        drop(job.staged);
+        drop((job.staged, job.request));
         let _ = job.reply.send(answer);
     }
 }
 
 /// Failures of the engine, after which the transaction may be gone as a whole; all others concern one change.
 fn is_engine(e: &Error) -> bool {
-    matches!(e, Error::Io { .. } | Error::Catalog(_) | Error::DiskFull | Error::Busy)
+    matches!(e, Error::Io { .. } | Error::Catalog(_) | Error::DiskFull | Error::Busy | Error::Away(_))
 }

@@ -45,6 +45,11 @@ fn passkey_row(r: &dyn Row) -> Result<PasskeyRecord> {
     })
 }
 
+/// What a person's secret of the authenticator app is bound to.
+fn totp_name(person: PersonId) -> String {
+    format!("totp {}", person.0)
+}
+
 impl Host {
     /// What the person of this name has to prove. The same work where there is none.
     pub fn proofs(&self, name: &str) -> Result<Option<Proofs>> {
@@ -52,8 +57,10 @@ impl Host {
             LEFT JOIN totp t ON t.person = p.person AND t.proven IS NOT NULL WHERE p.name = ?1 AND p.removed IS NULL";
         self.catalog.reading(|tx| {
             tx.first(sql, &[name.into()], |r| {
+                let person = PersonId(r.int(0)?);
                 let (password, totp) = (r.opt_text(1)?.map(str::to_owned), r.opt_blob(2)?.map(<[u8]>::to_vec));
-                Ok(Proofs { person: PersonId(r.int(0)?), password, totp, passkeys: r.int(3)? })
+                let totp = totp.map(|kept| self.open_secret(&totp_name(person), kept)).transpose()?;
+                Ok(Proofs { person, password, totp, passkeys: r.int(3)? })
             })
         })
     }
@@ -126,13 +133,15 @@ impl Host {
     /// The secret of an authenticator app, and whether its first code was right already.
     pub(crate) fn totp(&self, person: PersonId) -> Result<Option<(Vec<u8>, bool)>> {
         let sql = "SELECT secret, proven FROM totp WHERE person = ?1";
-        self.catalog.reading(|tx| tx.first(sql, &[person.0.into()], |r| Ok((r.blob(0)?.to_vec(), r.opt_int(1)?.is_some()))))
+        let kept = self.catalog.reading(|tx| tx.first(sql, &[person.0.into()], |r| Ok((r.blob(0)?.to_vec(), r.opt_int(1)?.is_some()))))?;
+        kept.map(|(kept, proven)| Ok((self.open_secret(&totp_name(person), kept)?, proven))).transpose()
     }
 
     pub(crate) fn set_totp(&self, person: PersonId, secret: &[u8]) -> Result<()> {
+        let kept = self.seal_secret(&totp_name(person), secret);
         self.catalog.writing(|tx| {
             tx.execute("DELETE FROM totp WHERE person = ?1", &[person.0.into()])?;
-            tx.execute("INSERT INTO totp (person, secret, step) VALUES (?1, ?2, 0)", &[person.0.into(), secret.into()]).map(|_| ())
+            tx.execute("INSERT INTO totp (person, secret, step) VALUES (?1, ?2, 0)", &[person.0.into(), kept[..].into()]).map(|_| ())
         })
     }
 

@@ -6,10 +6,13 @@ use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::engine::Engine;
 use super::{HOST_SCHEMA, Host, PERSON_SCHEMA, Person, uid};
 use crate::error::{Error, Result};
 use crate::keys::{Key, PersonKey, RootKey};
+use crate::party::PersonId;
 use crate::store::catalog::Catalog;
+use crate::store::postgres::Postgres;
 use crate::store::sqlite::{Deleted, Sqlite, copy, take_place};
 
 /// Why the data directory can not be locked.
@@ -23,6 +26,7 @@ pub(super) fn in_use(e: TryLockError) -> Error {
 impl Host {
     /// From now on no other process may open the data directory; refused where one has it open.
     pub fn alone(&self) -> Result<()> {
+        self.only_files()?;
         self.lock.try_lock().map_err(in_use)
     }
 
@@ -30,7 +34,7 @@ impl Host {
     /// they last until this returns.
     pub fn change_root(self, next: &RootKey) -> Result<()> {
         self.alone()?;
-        let Host { data, root, env, catalog, lock } = self;
+        let Host { data, root, env, catalog, lock, .. } = self;
         let (present, new) = (data.join("holm.db"), data.join("holm.db.new"));
         catalog.settle()?;
         drop(catalog);
@@ -111,9 +115,19 @@ impl Host {
     }
 
     /// A person's catalog and the key that opens it: the present one, or the next where a change was interrupted.
-    pub(super) fn open_catalog(&self, path: &Path, uid: &[u8; 16], wrapped: &[u8], next: Option<&[u8]>) -> Result<(Arc<dyn Catalog>, PersonKey)> {
-        let open = |key: &PersonKey| Sqlite::open(path, &key.catalog(), false, Deleted::Left, PERSON_SCHEMA);
+    pub(super) fn open_catalog(
+        &self,
+        person: PersonId,
+        dir: &Path,
+        uid: &[u8; 16],
+        wrapped: &[u8],
+        next: Option<&[u8]>,
+    ) -> Result<(Arc<dyn Catalog>, PersonKey)> {
         let key = self.root.unwrap(uid, wrapped)?;
+        if let Engine::Shared(pool) = &self.engine {
+            return Ok((Arc::new(Postgres::of(pool.clone(), person)), key));
+        }
+        let open = |key: &PersonKey| Sqlite::open(&dir.join("catalog.db"), &key.catalog(), false, Deleted::Left, PERSON_SCHEMA);
         match (open(&key), next) {
             (Err(Error::Key(_)), Some(next)) => {
                 let key = self.root.unwrap(uid, next)?;

@@ -107,13 +107,18 @@ impl dyn Tx + '_ {
 pub trait Catalog: Send + Sync {
     /// Runs `work` on one consistent state; writers do not wait for it, nor it for them.
     fn read(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()>;
-    /// Runs `work` alone; when it succeeds the result is durable before this returns, else nothing happened.
+    /// Runs `work` alone; when it succeeds the result is durable before this returns, else nothing happened. An engine
+    /// that is shared may run it again from the beginning, when all it did is undone: it must not use up what it needs.
     fn write(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()>;
     /// Brings everything committed to where each part of it is sealed on its own: a damaged log only seems shorter. Answers
     /// whether the log is empty now; a reader in the midst of something keeps it, and the next start goes on with it.
     fn settle(&self) -> Result<bool>;
     /// What the engine itself finds wrong with its storage; one text a finding.
     fn verify(&self) -> Result<Vec<String>>;
+    /// Whether [`Catalog::write`] may run its work more than once.
+    fn repeats(&self) -> bool;
+    /// Whether everything it keeps is sealed on its disk. Where it is not, what must be is sealed before it comes here.
+    fn seals(&self) -> bool;
 }
 
 impl dyn Catalog {

@@ -32,6 +32,7 @@ pub struct Store {
     pub catalog: Arc<dyn Catalog>,
     pub person: PersonId,
     names: [u8; 32],
+    pub(super) env: Env,
     pub(super) cuts: Cuts,
     /// Bytes of uploads that are under way or wait for their commit.
     pub(super) staged: AtomicU64,
@@ -81,7 +82,7 @@ impl Store {
     pub fn new(catalog: Arc<dyn Catalog>, person: PersonId, dir: PathBuf, keys: KeyRing, env: Env) -> Store {
         let names = *keys.names().bytes();
         let cuts = Cuts::new(keys.newest().chunk_cuts());
-        Store { catalog, person, names, cuts, staged: AtomicU64::new(0), shelf: Shelf::new(dir, keys, env), parts: Mutex::default() }
+        Store { catalog, person, names, env: env.clone(), cuts, staged: AtomicU64::new(0), shelf: Shelf::new(dir, keys, env), parts: Mutex::default() }
     }
 
     /// The keyed hash of content kept whole, or of one chunk.
@@ -128,7 +129,7 @@ impl Store {
         let sql = "SELECT size, bytes FROM content WHERE person = ?1 AND id = ?2";
         tx.first(sql, &[self.person.0.into(), id.into()], |row| {
             Ok(match row.opt_blob(1)? {
-                Some(bytes) => Stored::Inline(bytes.to_vec()),
+                Some(bytes) => Stored::Inline(self.open_content(id, bytes)?.into_owned()),
                 None => Stored::Chunked { id, size: row.int(0)? as u64 },
             })
         })?

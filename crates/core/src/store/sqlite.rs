@@ -269,6 +269,14 @@ impl Catalog for Sqlite {
         Ok(found)
     }
 
+    fn repeats(&self) -> bool {
+        false
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
     fn write(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()> {
         let conn = self.writer.lock().expect("the writer's connection");
         let tx = Session(&conn);

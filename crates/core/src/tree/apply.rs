@@ -327,11 +327,11 @@ impl Applier<'_> {
     fn keep(&mut self, content: NewContent) -> Result<(i64, i64)> {
         let id = self.next_id();
         let (size, hash, bytes) = match &content {
-            NewContent::Inline(bytes) => (bytes.len() as i64, self.store.hash(bytes), Some(bytes.as_slice())),
+            NewContent::Inline(bytes) => (bytes.len() as i64, self.store.hash(bytes), Some(self.store.seal_content(id, bytes))),
             NewContent::Chunked { size, hash, .. } => (*size as i64, *hash, None),
         };
         let sql = "INSERT INTO content (person, id, at, size, hash, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.tx.execute(sql, &[self.person.0.into(), id.into(), self.now.0.into(), size.into(), hash[..].into(), bytes.into()])?;
+        self.tx.execute(sql, &[self.person.0.into(), id.into(), self.now.0.into(), size.into(), hash[..].into(), bytes.as_deref().into()])?;
         if let NewContent::Chunked { parts, .. } = content {
             let mut pos = 0;
             for part in &parts {

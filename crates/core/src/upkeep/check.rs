@@ -106,9 +106,9 @@ fn contents(tx: &dyn Tx, store: &Store, deep: bool, damage: &mut Damage, report:
         if row.int(3)? != 0 {
             cut.insert(id, (size, hash));
         } else if deep {
-            let bytes = row.blob(4)?;
-            report.bytes += bytes.len() as u64;
-            if bytes.len() as u64 != size || store.hash(bytes) != hash {
+            let bytes = store.open_content(id, row.blob(4)?);
+            report.bytes += size;
+            if !bytes.is_ok_and(|bytes| bytes.len() as u64 == size && store.hash(&bytes) == hash) {
                 damage.contents.insert(id);
                 report.problem(format!("content {id}: its bytes are not those that were written"));
             }

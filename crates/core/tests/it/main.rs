@@ -2,6 +2,7 @@
 
 mod grants;
 mod model;
+mod nodes;
 mod rotation;
 mod shredding;
 mod store;

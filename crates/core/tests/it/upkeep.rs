@@ -230,6 +230,9 @@ fn sending_damaged_bytes_again_mends_them() {
 
 #[test]
 fn a_lost_catalog_is_not_an_empty_tree() {
+    if crate::world::shared() {
+        return;
+    }
     let world = World::new(19, 0);
     world.put("/f", &noise(1, 3_000_000));
     let person = world.packs()[0].parent().unwrap().parent().unwrap().to_owned();

@@ -1,10 +1,11 @@
 //! A host in a directory of the test's own, with a clock and dice that the test holds.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use holm_core::{
-    Access, Change, Clock, Content, Entropy, Env, Error, Gate, Host, Key, Party, Path, PersonId, Precondition, RootKey, Rules, Timestamp, Upkeep, Via,
+    Access, Change, Clock, Content, Entropy, Env, Error, Gate, Host, Key, Party, Path, PersonId, Place, Precondition, RootKey, Rules, Timestamp, Upkeep, Via,
 };
 
 pub fn noise(seed: u64, size: usize) -> Vec<u8> {
@@ -60,12 +61,52 @@ impl Clock for Hands {
     }
 }
 
+/// A schema of the test's own in the database that `HOLM_TEST_CATALOG` names, if it names one: then all that goes through [`World`]
+/// is tried on the shared engine.
+pub struct Database {
+    server: String,
+    schema: String,
+}
+
+impl Database {
+    pub fn chosen() -> Option<Database> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let server = std::env::var("HOLM_TEST_CATALOG").ok().filter(|url| !url.is_empty())?;
+        let schema = format!("holm_core_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        let database = Database { server, schema };
+        database.sql(&format!("CREATE SCHEMA {}", database.schema));
+        Some(database)
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}?options=-c%20search_path%3D{}", self.server, self.schema)
+    }
+
+    pub fn sql(&self, sql: &str) {
+        let done = Command::new("psql").args(["-qX", "-v", "ON_ERROR_STOP=1", "-d", &self.server, "-c", sql]).output().expect("psql");
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.sql(&format!("SET client_min_messages = error; DROP SCHEMA {} CASCADE", self.schema));
+    }
+}
+
+/// Whether catalogs are in a database, and the test, which looks at files, has nothing to look at.
+pub fn shared() -> bool {
+    std::env::var_os("HOLM_TEST_CATALOG").is_some_and(|url| !url.is_empty())
+}
+
 pub struct World {
     pub dir: tempfile::TempDir,
     pub gate: Gate,
     pub person: PersonId,
     clock: Arc<Hands>,
     env: Env,
+    /// The last to go.
+    database: Option<Database>,
 }
 
 pub fn root() -> RootKey {
@@ -77,9 +118,12 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_000_000_000_000)));
         let env = Env { clock: clock.clone(), entropy: Arc::new(Dice::new(seed)) };
-        let host = Arc::new(Host::open(dir.path(), root(), env.clone()).unwrap());
+        let database = Database::chosen();
+        let place = Place { data: dir.path().into(), catalog: database.as_ref().map(Database::url) };
+        Host::migrate(&place, &env).unwrap();
+        let host = Arc::new(Host::open(place, root(), env.clone()).unwrap());
         let person = host.add_person("ann", None, quota).unwrap().id;
-        World { gate: Gate::new(host, env.clone()), dir, person, clock, env }
+        World { gate: Gate::new(host, env.clone()), dir, person, clock, env, database }
     }
 
     /// Lets time pass, in hours.
@@ -94,6 +138,15 @@ impl World {
 
     pub fn now(&self) -> Timestamp {
         self.env.now()
+    }
+
+    pub fn place(&self) -> Place {
+        Place { data: self.dir.path().into(), catalog: self.database.as_ref().map(Database::url) }
+    }
+
+    /// Another process that has the same open, as far as it can be told from within.
+    pub fn beside(&self) -> Gate {
+        Gate::new(Arc::new(Host::open(self.place(), root(), self.env.clone()).unwrap()), self.env.clone())
     }
 
     pub fn env(&self) -> Env {
@@ -161,7 +214,6 @@ impl World {
 
     /// The same data, opened anew.
     pub fn reopened(self) -> World {
-        let host = Arc::new(Host::open(self.dir.path(), root(), self.env.clone()).unwrap());
-        World { gate: Gate::new(host, self.env.clone()), dir: self.dir, person: self.person, clock: self.clock, env: self.env }
+        World { gate: self.beside(), ..self }
     }
 }

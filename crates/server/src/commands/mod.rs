@@ -8,6 +8,7 @@ mod grant;
 mod key;
 mod kit;
 mod log;
+mod migrate;
 mod party;
 mod person;
 mod read;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use holm_auth::Auth;
-use holm_core::{Access, Env, Error, Gate, Host, Party, Person, RootKey, Via};
+use holm_core::{Access, Env, Error, Gate, Host, Party, Person, Place, RootKey, Via};
 
 use crate::settings::{Fallible, Settings};
 use crate::{host_env, root_key};
@@ -68,6 +69,8 @@ pub enum Command {
     /// New keys for old ones
     #[command(subcommand)]
     Key(key::Key),
+    /// Bring a database of catalogs up to date; servers may go on meanwhile
+    Migrate(migrate::Migrate),
     /// Bring the root key back with the words of the recovery kit
     Recover(recover::Recover),
 }
@@ -95,6 +98,7 @@ pub fn run(command: Command, settings: Settings) -> Fallible<()> {
         Command::Kit(verb @ kit::Kit::Make { .. }) => verb.run(&settings, &Opened::open(&settings, true)?.0),
         Command::Kit(verb) => verb.run(&settings, &opened()?),
         Command::Key(verb) => verb.run(&settings, opened()?),
+        Command::Migrate(migrate) => migrate.run(&settings),
         Command::Recover(recover) => recover.run(&settings),
     }
 }
@@ -126,11 +130,16 @@ fn owned(data: &Path) -> Fallible<()> {
     Ok(())
 }
 
+/// Whether something is kept there, which a new root key would not open.
+fn holds_data(place: &Place) -> bool {
+    place.catalog.is_some() || place.data.join("holm.db").exists()
+}
+
 /// Opens the data with the newest key that does; answers which it is.
-fn open_host(data: &Path, keys: &[RootKey], env: &Env) -> Result<(Host, usize), Error> {
+fn open_host(place: &Place, keys: &[RootKey], env: &Env) -> Result<(Host, usize), Error> {
     let mut outcome = Err(Error::Key("there is none"));
     for (n, key) in keys.iter().enumerate().rev() {
-        outcome = Host::open(data, key.clone(), env.clone()).map(|host| (host, n));
+        outcome = Host::open(place.clone(), key.clone(), env.clone()).map(|host| (host, n));
         if !matches!(outcome, Err(Error::Key(_))) {
             break;
         }
@@ -160,17 +169,16 @@ impl Opened {
     /// whether they were made.
     fn open(settings: &Settings, creates: bool) -> Fallible<(Opened, bool)> {
         let env = host_env::env();
-        let (data, key_path) = (settings.data()?, settings.root_key()?);
-        if !creates && !data.join("holm.db").exists() {
+        let (place, key_path) = (settings.place()?, settings.root_key()?);
+        let data = place.data.clone();
+        // A database is begun by `holm migrate` alone.
+        let kept = holds_data(&place);
+        if !creates && !kept {
             return Err(format!("{} holds no data of holm; give the directory with --data", data.display()).into());
         }
         owned(&data)?;
-        let (keys, made) = root_key::open(&key_path, &data, &env)?;
-        if made {
-            eprintln!("A new root key is in {}. Everything here is encrypted under it:", key_path.display());
-            eprintln!("copy it somewhere safe, apart from the data. Data and key together restore everything; data alone is noise.\n");
-        }
-        let (host, opens) = open_host(&data, &keys, &env)?;
+        let (keys, made) = root_key::open(&key_path, &data, kept, &env)?;
+        let (host, opens) = open_host(&place, &keys, &env)?;
         let origin = settings.origin(settings.listen())?;
         Ok((Opened { host: Arc::new(host), env, json: settings.json, data, keys, opens, origin }, made))
     }

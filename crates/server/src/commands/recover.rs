@@ -6,7 +6,7 @@ use clap::Args;
 use holm_core::Error;
 use serde_json::json;
 
-use super::{open_host, owned};
+use super::{holds_data, open_host, owned};
 use crate::durable::Present;
 use crate::settings::{Fallible, Settings};
 use crate::{host_env, kit, root_key};
@@ -21,9 +21,10 @@ pub struct Recover {
 impl Recover {
     /// Writes the key only after it has opened the data, and never over another one.
     pub fn run(self, settings: &Settings) -> Fallible<()> {
-        let (data, path, env) = (settings.data()?, settings.root_key()?, host_env::env());
+        let (place, path, env) = (settings.place()?, settings.root_key()?, host_env::env());
+        let data = place.data.clone();
         root_key::outside(&path, &data)?;
-        if !data.join("holm.db").exists() {
+        if !holds_data(&place) {
             return Err(format!("{} holds no data of holm: put a backup there first, or give its directory with --data", data.display()).into());
         }
         owned(&data)?;
@@ -34,7 +35,7 @@ impl Recover {
         }
         let identity = kit::ask()?;
         let keys = kit::open(&file, &identity)?;
-        let (host, n) = open_host(&data, &keys, &env).map_err(|e| match e {
+        let (host, n) = open_host(&place, &keys, &env).map_err(|e| match e {
             Error::Key(_) => format!("the words open {}, but its root key is not that of {}: take both from one backup", file.display(), data.display()),
             e => e.to_string(),
         })?;

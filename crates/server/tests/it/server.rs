@@ -43,11 +43,45 @@ impl Answer {
 
 /// The program, with its data and root key in a directory.
 pub fn command(dir: &Path) -> Command {
+    let catalog = shared().then(|| database(dir)).map(|url| ("HOLM_CATALOG_URL", url));
+    let mut command = plain_command(dir);
+    command.envs(catalog);
+    command
+}
+
+/// The program with its catalogs in files, whatever the other tests use.
+fn plain_command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holm"));
     // Which fault to commit, if this is the build that has some.
     let mutant = std::env::var_os("HOLM_MUTANT").map(|name| ("HOLM_MUTANT", name));
     command.env_clear().envs(mutant).arg("--data").arg(dir.join("data")).arg("--root-key").arg(dir.join("root.key"));
     command
+}
+
+/// Whether `HOLM_TEST_CATALOG` names a database to try everything on. A test of the embedded engine has nothing to do then.
+pub fn shared() -> bool {
+    std::env::var_os("HOLM_TEST_CATALOG").is_some_and(|url| !url.is_empty())
+}
+
+/// The address of a schema of this directory's own, made and migrated the first time.
+fn database(dir: &Path) -> String {
+    let server = std::env::var("HOLM_TEST_CATALOG").expect("a database");
+    let name: String = dir.file_name().and_then(|n| n.to_str()).expect("a name").bytes().map(|b| format!("{b:02x}")).collect();
+    let schema = format!("holm_it_{name}");
+    let url = format!("{server}?options=-c%20search_path%3D{schema}");
+    if !dir.join("schema").exists() {
+        std::fs::write(dir.join("schema"), &schema).expect("a note");
+        psql(&format!("CREATE SCHEMA {schema}"));
+        let migrated = plain_command(dir).arg("migrate").env("HOLM_CATALOG_URL", &url).output().expect("holm runs");
+        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    }
+    url
+}
+
+fn psql(sql: &str) {
+    let server = std::env::var("HOLM_TEST_CATALOG").expect("a database");
+    let done = Command::new("psql").args(["-qX", "-v", "ON_ERROR_STOP=1", "-d", &server, "-c", sql]).output().expect("psql");
+    assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 fn spawn(dir: &Path, more: &[String]) -> (Child, SocketAddr) {
@@ -165,6 +199,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Ok(schema) = std::fs::read_to_string(self.dir.path().join("schema")) {
+            psql(&format!("SET client_min_messages = error; DROP SCHEMA {schema} CASCADE"));
+        }
     }
 }
 
