@@ -73,6 +73,21 @@ const MUTANTS: &[(&str, &str, By)] = &[
     ("person-in-path-ignored", "another person's path leads to one's own tree", Test("webdav::scopes_and_other_people")),
     ("decoded-twice", "a path is decoded twice", Test("path::tests::t01_paths")),
     ("range-without-its-end", "a range ends one byte early", Test("webdav::ranges_of_small_and_large_files")),
+    (
+        "writers-side-by-side",
+        "in a database, those who write one person's rows do not wait for each other",
+        Test("store::postgres::tests::the_shared_engine_does_what_is_counted_on"),
+    ),
+    (
+        "persons-not-told-apart",
+        "the shared engine takes statements that do not name their person",
+        Test("store::postgres::tests::t58_a_statement_without_its_person_is_refused"),
+    ),
+    (
+        "unknown-outcome-repeated",
+        "a transaction whose connection broke at COMMIT is repeated whatever became of it",
+        Test("store::postgres::tests::d14_a_connection_that_breaks_at_commit_doubles_and_loses_nothing"),
+    ),
     ("xml-of-any-size", "XML bodies have no limit", Test("bad_input::t03_t04_xml")),
 ];
 

@@ -58,8 +58,8 @@ fn plain_command(dir: &Path) -> Command {
     command
 }
 
-/// Whether `HOLM_TEST_CATALOG` names a database to try everything on. A test of the embedded engine has nothing to do then.
-pub fn shared() -> bool {
+/// Whether `HOLM_TEST_CATALOG` names a database to try everything on.
+fn shared() -> bool {
     std::env::var_os("HOLM_TEST_CATALOG").is_some_and(|url| !url.is_empty())
 }
 
