@@ -184,6 +184,11 @@ impl From<Error> for Problem {
             Error::Denied(..) | Error::Forbidden(_) => Kind::Forbidden,
             Error::QuotaExceeded { .. } | Error::DiskFull => Kind::NoRoom,
             Error::Invalid(_) => Kind::NotPossible,
+            // Where the database is, is for the log.
+            Error::Away(why) => {
+                tracing::error!("{why}");
+                return Problem::new(Kind::Unavailable, "what this server keeps is out of its reach for now; send it again in a while");
+            }
             Error::Poisoned | Error::Busy | Error::Again(_) => Kind::Unavailable,
             Error::Corrupt(_) | Error::Key(_) | Error::Catalog(_) | Error::Io { .. } => Kind::Internal,
         };

@@ -245,14 +245,7 @@ impl Writer {
                     Error::DiskFull => mutant("full-disk-ends-writing"),
                     _ => false,
                 };
-                let again = || match e {
-                    Error::DiskFull => Error::DiskFull,
-                    Error::Busy => Error::Busy,
-                    Error::Away(ref why) => Error::Away(why.clone()),
-                    _ if fatal => Error::Poisoned,
-                    _ => Error::Catalog(e.to_string()),
-                };
-                jobs.into_iter().for_each(|j| drop(j.reply.send(Err(again()))));
+                jobs.into_iter().for_each(|j| drop(j.reply.send(Err(again(&e, fatal)))));
                 !fatal
             }
         }
@@ -268,6 +261,17 @@ fn answer(jobs: Vec<Job>, answers: Vec<Result<Done>>) {
         // What is refused is undone before that is said.
         drop((job.staged, job.request));
         let _ = job.reply.send(answer);
+    }
+}
+
+/// What everybody is told when a transaction failed as a whole.
+fn again(e: &Error, fatal: bool) -> Error {
+    match e {
+        Error::DiskFull => Error::DiskFull,
+        Error::Busy => Error::Busy,
+        Error::Away(why) => Error::Away(why.clone()),
+        _ if fatal => Error::Poisoned,
+        _ => Error::Catalog(e.to_string()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
+use holm_core::Place;
 
 pub struct Server {
     pub dir: tempfile::TempDir,
@@ -126,6 +127,11 @@ impl Server {
         let output = child.wait_with_output().expect("its end");
         let text = |bytes| String::from_utf8(bytes).expect("text");
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Where it keeps everything.
+    pub fn place(&self) -> Place {
+        Place { data: self.dir.path().join("data"), catalog: shared().then(|| database(self.dir.path())) }
     }
 
     pub fn pid(&self) -> u32 {

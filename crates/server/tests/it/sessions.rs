@@ -33,7 +33,7 @@ fn host(s: &Server, ago: i64) -> (Host, Env) {
     let bytes: Vec<u8> = (0..32).map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).expect("hex")).collect();
     let root = RootKey { key: Key::from_bytes(bytes.try_into().expect("32 bytes")), epoch };
     let env = Env { clock: Arc::new(Ago(ago)), entropy: Arc::new(Ago(ago)) };
-    (Host::open(&s.dir.path().join("data"), root, env.clone()).expect("the data"), env)
+    (Host::open(s.place(), root, env.clone()).expect("the data"), env)
 }
 
 /// What a session is to be like.
