@@ -281,9 +281,6 @@ impl<'c> Session<'c> {
                 return Err(Error::Catalog(format!("a statement without its person: {text}")));
             }
         }
-        if values.iter().any(|v| matches!(v, Value::Text(text) if text.contains('\0'))) {
-            return Err(Error::Invalid("a text with a NUL in it".into()));
-        }
         Ok(())
     }
 
