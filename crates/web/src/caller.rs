@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use holm_auth::{Session, Standing};
-use holm_core::{Access, Error, Via};
+use holm_core::{Access, Error, Via, mutant};
 use holm_http::client::ClientAddress;
 use http::HeaderMap;
 use http::request::Parts;
@@ -75,7 +75,8 @@ impl Caller {
     /// [`Kind::StepUp`] where the last proof is too old.
     pub fn must_be_proven(&self) -> Result<(), Problem> {
         let why = "prove who you are once more, with a passkey or your password, and ask again within ten minutes";
-        if self.session.proven_lately(self.web.gate.env().now()) { Ok(()) } else { Err(Problem::new(Kind::StepUp, why)) }
+        let lately = self.session.proven_lately(self.web.gate.env().now()) || mutant("proof-for-ever");
+        if lately { Ok(()) } else { Err(Problem::new(Kind::StepUp, why)) }
     }
 }
 
@@ -96,7 +97,11 @@ impl FromRequestParts<Web> for Admin {
 
     async fn from_request_parts(head: &mut Parts, web: &Web) -> Result<Admin, Problem> {
         let caller = Caller::from_request_parts(head, web).await?;
-        if caller.session.admin { Ok(Admin(caller)) } else { Err(Problem::new(Kind::AdminOnly, "ask somebody who keeps this holm to do it")) }
+        if caller.session.admin || mutant("anybody-keeps-this-holm") {
+            Ok(Admin(caller))
+        } else {
+            Err(Problem::new(Kind::AdminOnly, "ask somebody who keeps this holm to do it"))
+        }
     }
 }
 

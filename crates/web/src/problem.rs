@@ -217,4 +217,15 @@ mod tests {
             assert_eq!(KINDS.iter().filter(|row| row.1 == *name).count(), 1, "{name}");
         }
     }
+
+    #[test]
+    fn each_type_is_documented() {
+        let told = include_str!("../../../docs/api.md");
+        let rows: Vec<_> = told.lines().filter(|line| line.starts_with(&format!("| `{TYPES}"))).collect();
+        for (_, name, status, _) in KINDS {
+            let row = format!("| `{TYPES}{name}` | {} |", status.as_u16());
+            assert!(rows.iter().any(|line| line.starts_with(&row)), "docs/api.md lacks {row}");
+        }
+        assert_eq!(rows.len(), KINDS.len(), "docs/api.md tells of a type that there is not");
+    }
 }

@@ -6,6 +6,7 @@ use super::log::{self, AccessRecord, RecordFilter};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::ledger::{self, Book, Grant, KnownParty, LedgerEntry, NewGrant, Page, Scope};
+use crate::mutant::mutant;
 use crate::party::{Abilities, PartyId, PartyKind};
 
 impl Access {
@@ -50,7 +51,7 @@ impl Access {
         let subject = match self.host.person(name) {
             Ok(person) if person.id == self.person() => return Err(Error::Invalid("you may do everything with what is yours".into())),
             Ok(person) => self.host.subject(person.id)?,
-            Err(Error::NoSuchPerson(_)) => self.tree.env.random::<16>().iter().map(|b| format!("{b:02x}")).collect(),
+            Err(Error::NoSuchPerson(_)) if !mutant("who-lives-here-told") => self.tree.env.random::<16>().iter().map(|b| format!("{b:02x}")).collect(),
             Err(e) => return Err(e),
         };
         let known = self.store().catalog.reading(|tx| ledger::by_name(tx, self.person(), PartyKind::Person, name))?;

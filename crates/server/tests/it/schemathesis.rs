@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::server::{Server, fetched};
+use crate::server::{Server, fetched, skip};
 use crate::sessions::{Session, session};
 
 /// Its settings, each exclusion with its reason.
@@ -11,8 +11,12 @@ const SETTINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/schem
 
 fn passes(test: &str, token: &str, s: &Server) {
     let Some(venv) = fetched("python", test) else { return };
+    let program = venv.join("bin/schemathesis");
+    if !program.exists() {
+        return skip(test, "what was fetched is older than schemathesis, ./test does it anew");
+    }
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = Command::new(venv.join("bin/schemathesis"));
+    let mut command = Command::new(program);
     command.current_dir(scratch.path()).args(["--config-file", SETTINGS, "run"]).arg(format!("http://{}/api/v1/openapi.json", s.address));
     let output = command.arg("--no-color").env("HOLM_SESSION", token).output().unwrap();
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
