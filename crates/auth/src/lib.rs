@@ -111,6 +111,9 @@ impl Auth {
             return Ok(verdict);
         }
         let now = self.env().now();
+        if mutant("unknown-name-answered-at-once") && self.host().person(name).is_err() {
+            return Ok(Verdict::Unknown);
+        }
         let hash = Secret::hash(secret);
         let known = self.checked.lock().expect("checked credentials").get(&hash).is_some_and(|(_, person, _)| **person == *name);
         let found = self.host().proof(&hash)?.filter(|proof| proof.person == name);

@@ -165,6 +165,20 @@ mod tests {
         }
     }
 
+    /// Of two at once, the one that looked at the clock first may be counted last.
+    #[test]
+    fn t31_tries_side_by_side_count_in_any_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let limiter = limiter(dir.path());
+        let tried = Try::Account("ann", [10, 0, 0, 1].into());
+        let let_in = (0..40).filter(|n| limiter.attempt(tried, Timestamp(1_000 - n)).unwrap().is_none()).count();
+        assert_eq!(let_in as i64, PER_ACCOUNT_THERE);
+        let codes = (0..40).filter(|n| limiter.attempt(Try::Code(PersonId(1), None), Timestamp(1_000 - n)).unwrap().is_none()).count();
+        assert_eq!(codes as i64, CODES);
+        let later = Timestamp(-2 * Timestamp::HOUR);
+        assert_eq!(limiter.attempt(tried, later).unwrap(), None, "a clock that was set back locks nobody out for long (D12)");
+    }
+
     #[test]
     fn t31_many_addresses_and_many_names_are_one_limit_too() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,10 +1,12 @@
 //! Secrets that people copy or type: random, so that a fast hash is enough and no dictionary helps.
 
 use holm_core::Env;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// Letters in groups of four.
+/// Letters in groups of four. Wiped when dropped.
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {
@@ -34,7 +36,10 @@ impl Secret {
         for part in text.split(['-', ' ']) {
             hasher.update(part.as_bytes());
         }
-        *hasher.finalize().as_bytes()
+        let hash = *hasher.finalize().as_bytes();
+        // It holds what it has not mixed in yet.
+        hasher.zeroize();
+        hash
     }
 }
 

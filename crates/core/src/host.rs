@@ -17,6 +17,7 @@ use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::keys::{Key, KeyRing, PersonKey, RootKey};
 use crate::ledger::{Book, NewGrant, Page, Rights, Scope};
+use crate::mutant::mutant;
 use crate::party::{Abilities, Party, PartyId, PartyKind, PersonId};
 use crate::store::catalog::{Catalog, Row, Tx};
 use crate::store::content::{Store, bytes32};
@@ -246,16 +247,20 @@ impl Host {
     /// Destroys the person's key first, then their files: from then on nothing of theirs can be read. Answers whether the
     /// key is gone from the catalog's log too; if not, somebody was reading, and a clean stop will take it away.
     pub fn remove_person(&self, person: &Person) -> Result<bool> {
-        let now = self.env.now().0;
+        let (now, dir) = (self.env.now().0, self.dir(&person.uid));
+        if mutant("files-before-key") {
+            std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
+        }
         self.catalog.writing(|tx| {
             tx.execute("UPDATE person SET removed = ?2, wrapped = NULL, next = NULL, password = NULL WHERE person = ?1", &[person.id.0.into(), now.into()])?;
             proofs::remove(tx, person.id)
         })?;
         let shredded = self.catalog.settle()?;
         self.drop_rows(person.id)?;
-        let dir = self.dir(&person.uid);
-        std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
-        Ok(shredded)
+        match std::fs::remove_dir_all(&dir) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(format!("deleting {}", dir.display()))(e)),
+            _ => Ok(shredded),
+        }
     }
 
     /// Deletes what an interrupted removal of a person left; answers how many people left something.

@@ -185,7 +185,7 @@ pub fn credentials(data: &[u8]) {
     let read = |value: &[u8]| {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value).ok()?);
-        basic::basic(&headers)
+        basic::basic(&headers).map(|(name, secret)| (name, secret.to_string()))
     };
     if let Some((name, secret)) = read(data) {
         assert!(name.len() + secret.len() < 2_048 && !name.contains([':', '\\']));

@@ -8,6 +8,7 @@ mod durable;
 mod host_env;
 mod kit;
 mod root_key;
+mod secrecy;
 mod settings;
 mod tls;
 
@@ -26,6 +27,7 @@ struct Cli {
 }
 
 fn main() -> std::process::ExitCode {
+    secrecy::keep_memory_private();
     let cli = Cli::parse();
     let json = cli.settings.json;
     match cli.settings.with_file().and_then(|settings| commands::run(cli.command.unwrap_or(Command::Serve), settings)) {

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use holm_core::{Env, Key, RootKey};
+use zeroize::Zeroizing;
 
 use crate::durable::{self, Present};
 use crate::settings::Fallible;
@@ -20,7 +21,7 @@ pub fn outside(path: &Path, data: &Path) -> Fallible<()> {
 /// The keys of the file, oldest first; none where there is no file.
 pub fn read(path: &Path) -> Fallible<Vec<RootKey>> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(parse(&text).ok_or_else(|| format!("{} holds no root key", path.display()))?),
+        Ok(text) => Ok(parse(&Zeroizing::new(text)).ok_or_else(|| format!("{} holds no root key", path.display()))?),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(e) => Err(format!("{}: {e}", path.display()).into()),
     }

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: holm beside the WebDAV servers that are installed, one at a time, under the same load, in
 //! rounds; prints medians, holm's ratio to the best of the others, and what it is to reach. `--million` compares holm
-//! with itself: a tree of a million files with a small one.
+//! with itself: a tree of a million files with a small one. `--access-log` asks the access log at a million records.
 
+mod access_log;
 pub mod client;
 pub mod content;
 mod load;
@@ -17,7 +18,7 @@ mod workloads;
 use std::path::Path;
 use std::process::Command;
 
-use options::Options;
+use options::{Options, What};
 use peers::{PEERS, Peer};
 use results::{Figure, Results};
 use server::{Directory, Server};
@@ -32,7 +33,11 @@ pub fn run(args: &[&str]) -> Fallible<()> {
     if !Command::new("cargo").args(["build", "--release", "--bin", "holm"]).status()?.success() {
         return Err("holm does not build; see above".into());
     }
-    if options.million { million::run(&options) } else { compare(&options) }
+    match options.what {
+        What::Peers => compare(&options),
+        What::Million => million::run(&options),
+        What::AccessLog => access_log::run(&options),
+    }
 }
 
 fn compare(options: &Options) -> Fallible<()> {

@@ -10,7 +10,20 @@ use super::workloads::{Sizes, WORKLOADS};
 pub const USAGE: &str = "cargo xtask bench [--rounds N] [--only WORKLOAD,…] [--peers NAME,…] [--json FILE] [--quick]
                    compare holm with the WebDAV servers installed here
 cargo xtask bench --million [--rounds N] [--json FILE] [--quick]
-                   compare a tree of a million files with a small one";
+                   compare a tree of a million files with a small one
+cargo xtask bench --access-log [--quick]
+                   ask the access log who did what, at a million records";
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// holm beside other servers.
+    Peers,
+    /// A tree of a million files beside a small one.
+    Million,
+    /// The access log at a million records.
+    AccessLog,
+}
 
 pub struct Options {
     pub rounds: usize,
@@ -20,13 +33,13 @@ pub struct Options {
     pub peers: Vec<String>,
     json: Option<PathBuf>,
     pub quick: bool,
-    pub million: bool,
+    pub what: What,
     pub sizes: Sizes,
 }
 
 impl Options {
     pub fn parse(args: &[&str]) -> Fallible<Options> {
-        let mut options = Options { rounds: 0, only: Vec::new(), peers: Vec::new(), json: None, quick: false, million: false, sizes: Sizes::FULL };
+        let mut options = Options { rounds: 0, only: Vec::new(), peers: Vec::new(), json: None, quick: false, what: What::Peers, sizes: Sizes::FULL };
         let mut args = args.iter().copied();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
@@ -36,16 +49,17 @@ impl Options {
                 "--peers" => options.peers = names(value()?, &PEERS.iter().map(|p| p.name).collect::<Vec<_>>())?,
                 "--json" => options.json = Some(value()?.into()),
                 "--quick" => (options.quick, options.sizes) = (true, Sizes::QUICK),
-                "--million" => options.million = true,
+                "--million" => options.what = What::Million,
+                "--access-log" => options.what = What::AccessLog,
                 _ => return Err(format!("{arg} is not known\n{USAGE}").into()),
             }
         }
         if options.rounds == 0 {
             // A single MOVE takes a millisecond: to tell a fifth more or less takes many.
-            options.rounds = if options.million { 9 } else { 3 };
+            options.rounds = if options.what == What::Million { 9 } else { 3 };
         }
-        if options.million && !(options.only.is_empty() && options.peers.is_empty()) {
-            return Err("--million compares holm with itself: leave out --only and --peers".into());
+        if options.what != What::Peers && !(options.only.is_empty() && options.peers.is_empty()) {
+            return Err("--million and --access-log are about holm alone: leave out --only and --peers".into());
         }
         Ok(options)
     }

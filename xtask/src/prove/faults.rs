@@ -102,7 +102,7 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
 }
 
 /// Milliseconds up to `most`, small ones as often as large.
-fn moment(random: &mut Random, most: u64) -> Duration {
+pub fn moment(random: &mut Random, most: u64) -> Duration {
     let most = random.below(most) + 1;
     Duration::from_micros(random.below(most * 1_000))
 }

@@ -1,10 +1,10 @@
 //! The program under test: its data directory, its process, its verbs.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Fallible, options};
@@ -24,7 +24,8 @@ pub const GC: &[&str] = &["--keep-all-hours", "0", "--keep-daily-days", "0", "--
 pub struct Holm {
     binary: PathBuf,
     data: PathBuf,
-    /// Where the root key and the log lie.
+    key: PathBuf,
+    /// Where the log lies.
     beside: PathBuf,
     /// The database of its catalogs, where they are not files.
     catalog: Option<String>,
@@ -40,24 +41,56 @@ pub struct Running {
     _output: BufReader<ChildStdout>,
 }
 
+/// What a program printed, or all it said.
+fn ended(output: Output) -> Fallible<String> {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() { Ok(text) } else { Err((text + &String::from_utf8_lossy(&output.stderr)).into()) }
+}
+
+/// Stops every thread of a process; returns when what they had asked of the system is done.
+pub fn pause(pid: u32) -> Fallible<()> {
+    super::told("kill", &["-s", "STOP", &pid.to_string()])?;
+    let rests = |entry: std::io::Result<fs::DirEntry>| -> std::io::Result<bool> {
+        let stat = fs::read_to_string(entry?.path().join("stat"))?;
+        Ok(stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 'Z'])))
+    };
+    for _ in 0..10_000 {
+        let threads = fs::read_dir(format!("/proc/{pid}/task"))?;
+        if threads.map(rests).collect::<std::io::Result<Vec<_>>>()?.into_iter().all(|s| s) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Err("holm does not pause".into())
+}
+
 impl Holm {
-    /// Makes a person's tree there.
+    /// Makes a person's tree there, with the root key beside.
     pub fn new(binary: &Path, data: &Path, beside: &Path) -> Fallible<Holm> {
-        let holm = Holm { binary: binary.into(), data: data.into(), beside: beside.into(), catalog: None, authorization: String::new() };
-        holm.inhabited()
+        Holm::with_key(binary, data, beside, &beside.join("root.key"))
+    }
+
+    /// The same, with the root key in a file of one's choice.
+    pub fn with_key(binary: &Path, data: &Path, beside: &Path, key: &Path) -> Fallible<Holm> {
+        Holm::at(binary, data, beside, key, None).inhabited()
     }
 
     /// The same, with catalogs in a database.
     pub fn shared(binary: &Path, data: &Path, beside: &Path, url: String) -> Fallible<Holm> {
-        let holm = Holm { binary: binary.into(), data: data.into(), beside: beside.into(), catalog: Some(url), authorization: String::new() };
+        let holm = Holm::at(binary, data, beside, &beside.join("root.key"), Some(url));
         holm.verb(&["migrate"])?;
         holm.inhabited()
+    }
+
+    fn at(binary: &Path, data: &Path, beside: &Path, key: &Path, catalog: Option<String>) -> Holm {
+        Holm { binary: binary.into(), data: data.into(), key: key.into(), beside: beside.into(), catalog, authorization: String::new() }
     }
 
     /// Another node over the same, with its own key file and log.
     pub fn beside(&self, beside: &Path) -> Holm {
         let Holm { binary, data, catalog, authorization, .. } = self;
-        Holm { binary: binary.clone(), data: data.clone(), beside: beside.into(), catalog: catalog.clone(), authorization: authorization.clone() }
+        let holm = Holm::at(binary, data, beside, &beside.join("root.key"), catalog.clone());
+        Holm { authorization: authorization.clone(), ..holm }
     }
 
     fn inhabited(mut self) -> Fallible<Holm> {
@@ -80,8 +113,14 @@ impl Holm {
         };
         command.env_clear().env("PATH", options::path());
         command.envs(self.catalog.as_ref().map(|url| ("HOLM_CATALOG_URL", url)));
-        command.arg("--data").arg(&self.data).arg("--root-key").arg(self.beside.join("root.key"));
+        command.arg("--data").arg(&self.data).arg("--root-key").arg(&self.key);
         command
+    }
+
+    /// The same build with other data, or another key.
+    pub fn elsewhere(&self, data: &Path, key: &Path) -> Holm {
+        let holm = Holm::at(&self.binary, data, &self.beside, key, self.catalog.clone());
+        Holm { authorization: self.authorization.clone(), ..holm }
     }
 
     /// Runs a verb to its end; answers what it printed, or all it said.
@@ -91,9 +130,14 @@ impl Holm {
 
     /// The same, run by `wrapper`.
     pub fn verb_under(&self, wrapper: &[String], args: &[&str]) -> Fallible<String> {
-        let output = self.command(wrapper).args(args).stdin(Stdio::null()).output()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() { Ok(text) } else { Err((text + &String::from_utf8_lossy(&output.stderr)).into()) }
+        ended(self.command(wrapper).args(args).stdin(Stdio::null()).output()?)
+    }
+
+    /// The same, with something to read.
+    pub fn verb_with_input(&self, args: &[&str], input: &str) -> Fallible<String> {
+        let mut child = self.command(&[]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        child.stdin.take().ok_or("no input")?.write_all(input.as_bytes())?;
+        ended(child.wait_with_output()?)
     }
 
     /// What `check --deep` finds; nothing when all is well.
@@ -169,19 +213,7 @@ impl Running {
 
     /// Stops every thread; returns when what they had asked of the system is done.
     pub fn pause(&self) -> Fallible<()> {
-        self.signal("STOP")?;
-        let stopped = |entry: std::io::Result<fs::DirEntry>| -> std::io::Result<bool> {
-            let stat = fs::read_to_string(entry?.path().join("stat"))?;
-            Ok(stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
-        };
-        for _ in 0..10_000 {
-            let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
-            if threads.map(stopped).collect::<std::io::Result<Vec<_>>>()?.into_iter().all(|s| s) {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Err("holm does not pause".into())
+        pause(self.child.id())
     }
 
     pub fn pid(&self) -> u32 {

@@ -20,6 +20,7 @@ mod nodes;
 mod options;
 mod plan;
 mod rot;
+mod rotation;
 mod smoke;
 mod tree;
 
@@ -86,6 +87,7 @@ fn check(binary: &Path, options: &Options) -> Fallible<Outcome> {
     }
     eprintln!("{}: {} rounds, seed {}", options.check.name(), options.rounds, options.seed);
     match options.check {
+        Check::PowerInRotation => rotation::run(binary, options),
         Check::DiskFull => full::run(binary, options),
         Check::BitRot => rot::run(binary, options),
         Check::IoErrors => io_errors::run(binary, options),

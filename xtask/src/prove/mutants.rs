@@ -28,6 +28,8 @@ const MUTANTS: &[(&str, &str, By)] = &[
     ("catalog-sync-normal", "SQLite with synchronous=NORMAL: a commit waits for the next checkpoint", Prove(Check::Power)),
     ("answered-before-commit", "changes are answered before their transaction is committed", Prove(Check::Power)),
     ("no-compaction-sync", "packs are not synced before the old ones are deleted", Prove(Check::PowerInGc)),
+    ("old-root-key-forgotten", "the old root key is forgotten before the data opens with the new one", Prove(Check::PowerInRotation)),
+    ("files-before-key", "a removed person's files go before their key", Prove(Check::PowerInRotation)),
     ("no-pack-name-sync", "a new pack's name is not synced in its directory", Prove(Check::IoErrors)),
     ("pack-error-ignored", "a pack that cannot be synced is committed nevertheless", Prove(Check::IoErrors)),
     ("pack-name-error-ignored", "a pack whose name cannot be synced is committed nevertheless", Prove(Check::IoErrors)),
@@ -63,6 +65,12 @@ const MUTANTS: &[(&str, &str, By)] = &[
         "a right password counts however often it was guessed at",
         Test("bad_input::t31_wrong_passwords_are_throttled_and_owners_are_not"),
     ),
+    (
+        "unknown-name-answered-at-once",
+        "a name that nobody here has is refused before it is counted",
+        Test("throttle::t32_a_name_that_is_known_takes_as_long_as_one_that_is_not"),
+    ),
+    ("no-hash-for-nobody", "no password is hashed where nobody has the name", Test("throttle::t32_a_password_takes_as_long_where_there_is_none")),
     ("believed-for-ever", "a revoked app password that was used goes on to work", Test("command_line::people_and_app_passwords")),
     (
         "revoked-meanwhile",

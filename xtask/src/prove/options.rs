@@ -7,7 +7,7 @@ use super::Fallible;
 
 pub const USAGE: &str = "cargo xtask prove CHECK [--rounds N] [--seed S] [--files N] [--binary FILE] [--only MUTANT]
                    do faults to holm and see that it keeps what it acknowledged; CHECK is one of
-                   kill, power, power-in-recovery, power-in-gc, disk-full (as root), bit-rot, linear,
+                   kill, power, power-in-recovery, power-in-gc, power-in-rotation, disk-full (as root), bit-rot, linear,
                    nodes (as root, with PostgreSQL),
                    descriptors (with prlimit), clock (with libfaketime), memory (as root, with control
                    groups), io-errors (as root, with strace), mutants (all of these against broken builds),
@@ -26,6 +26,8 @@ pub enum Check {
     PowerInRecovery,
     /// The same, while it takes away what nobody needs (D03).
     PowerInGc,
+    /// The same, while keys are changed or a person is removed; kills too (D03).
+    PowerInRotation,
     /// No space left (D05).
     DiskFull,
     /// Every write and sync fails once (D06).
@@ -52,6 +54,7 @@ const NAMES: &[(&str, Check, u64)] = &[
     ("power", Check::Power, 100),
     ("power-in-recovery", Check::PowerInRecovery, 50),
     ("power-in-gc", Check::PowerInGc, 50),
+    ("power-in-rotation", Check::PowerInRotation, 50),
     ("disk-full", Check::DiskFull, 20),
     ("bit-rot", Check::BitRot, 200),
     // Calls tried of each set; the sweep ends by itself when the flow makes no more.

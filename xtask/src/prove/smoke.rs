@@ -11,6 +11,7 @@ const CHECKS: &[(Check, u64)] = &[
     (Check::Power, 6),
     (Check::PowerInRecovery, 3),
     (Check::PowerInGc, 3),
+    (Check::PowerInRotation, 4),
     (Check::DiskFull, 2),
     (Check::BitRot, 20),
     (Check::IoErrors, 8),

@@ -7,8 +7,10 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::env::Timestamp;
 use crate::error::{Error, Result};
+use crate::name::Path;
 use crate::party::{Party, PartyId, PersonId};
 use crate::store::catalog::{Row, Tx};
+use crate::tree::entry;
 
 /// What was done.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,8 +56,9 @@ struct Same {
     via: Via,
     act: Act,
     refused: bool,
+    /// 0 where it was not looked up.
     entry: i64,
-    /// Only where there is no entry: else the entry tells.
+    /// Only without an entry: else that tells.
     path: Option<String>,
 }
 
@@ -108,7 +111,7 @@ pub(super) struct Deed<'a> {
     pub act: Act,
     pub refused: bool,
     pub entry: i64,
-    pub path: &'a crate::name::Path,
+    pub path: &'a Path,
     pub at: Timestamp,
 }
 
@@ -198,6 +201,11 @@ impl Writing<'_> {
 }
 
 fn insert(tx: &dyn Tx, person: PersonId, id: i64, same: &Same, times: &Times) -> Result<()> {
+    // What was refused says nothing of whether something is there, not by its time either: so it is looked up here.
+    let entry = match same.entry {
+        0 => entry::find(tx, person, &Path::parse(&times.path)?)?.map_or(0, |e| e.id),
+        known => known,
+    };
     let address = same.via.address.map(|a| a.to_string()).unwrap_or_default();
     let sql = "INSERT INTO access_record (person, id, party, credential, act, refused, entry, path, via, address, first, last, times)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
@@ -208,7 +216,7 @@ fn insert(tx: &dyn Tx, person: PersonId, id: i64, same: &Same, times: &Times) ->
         same.credential.into(),
         (same.act as i64).into(),
         i64::from(same.refused).into(),
-        same.entry.into(),
+        entry.into(),
         times.path.as_str().into(),
         same.via.protocol.into(),
         address.as_str().into(),

@@ -5,8 +5,10 @@ use super::Access;
 use super::log::{self, AccessRecord, RecordFilter};
 use crate::error::{Error, Result};
 use crate::host;
+use crate::journal;
 use crate::ledger::{self, Book, Grant, KnownParty, LedgerEntry, NewGrant, Page, Scope};
 use crate::mutant::mutant;
+use crate::name::Path;
 use crate::party::{Abilities, PartyId, PartyKind};
 
 impl Access {
@@ -127,5 +129,11 @@ impl Access {
         self.owner()?;
         self.tree.write_log()?;
         self.store().catalog.reading(|tx| log::find(tx, self.person(), filter, limit))
+    }
+
+    /// The number of what stands at a path, or stood there last: what was deleted has records too.
+    pub fn once_at(&self, path: &Path) -> Result<Option<i64>> {
+        self.owner()?;
+        self.store().catalog.reading(|tx| journal::once_at(tx, self.person(), path))
     }
 }

@@ -5,6 +5,10 @@ use super::Host;
 use crate::env::Timestamp;
 use crate::error::Result;
 
+/// By so many milliseconds the times of two tries may be in another order than the tries: one looked at the clock and then waited
+/// for the other, or came to another node. A window that begins later than that is of a clock that was set back since.
+const BESIDE: i64 = 60 * Timestamp::SECOND;
+
 /// How often something may be tried in a stretch of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -21,7 +25,7 @@ impl Host {
         self.catalog.writing(|tx| {
             for (n, Limit { key, most, window }) in limits.iter().enumerate() {
                 let known = tx.first("SELECT count, since FROM attempt WHERE key = ?1", &[key.into()], |r| Ok((r.int(0)?, r.int(1)?)))?;
-                let (count, since) = known.filter(|(_, since)| (0..*window).contains(&(now.0 - since))).unwrap_or((0, now.0));
+                let (count, since) = known.filter(|(_, since)| (-BESIDE..*window).contains(&(now.0 - since))).unwrap_or((0, now.0));
                 let sql = "INSERT INTO attempt (key, count, since, until) VALUES (?1, ?2, ?3, ?4)
                     ON CONFLICT (key) DO UPDATE SET count = excluded.count, since = excluded.since, until = excluded.until";
                 tx.execute(sql, &[key.into(), (count + 1).into(), since.into(), (since + window).into()])?;

@@ -114,6 +114,27 @@ pub fn every(tx: &dyn Tx, person: PersonId, each: &mut dyn FnMut(Record) -> Resu
     tx.query(select_record!("person = ?1 ORDER BY seq"), &[person.0.into()], &mut |row| each(from_row(row)?))
 }
 
+/// The entry that stands at a path, or else that stood there last: what is gone, or elsewhere now, has a history too.
+pub fn once_at(tx: &dyn Tx, person: PersonId, path: &Path) -> Result<Option<i64>> {
+    let mut at = entry::ROOT;
+    for name in path.names() {
+        let (key, place) = (name.key(), [person.0.into(), at.into(), name.key().into()]);
+        let there = entry::child(tx, person, at, key)?.map(|e| e.id);
+        let came = "SELECT seq, entry FROM journal WHERE person = ?1 AND parent = ?2 AND key = ?3 ORDER BY seq DESC LIMIT 1";
+        let left = "SELECT seq, entry FROM journal WHERE person = ?1 AND from_parent = ?2 AND from_key = ?3 AND op = 4 ORDER BY seq DESC LIMIT 1";
+        let row = |r: &dyn Row| Ok((r.int(0)?, r.int(1)?));
+        let found = match there {
+            Some(id) => Some(id),
+            None => tx.first(came, &place, row)?.max(tx.first(left, &place, row)?).map(|(_, id)| id),
+        };
+        match found {
+            Some(id) => at = id,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(at))
+}
+
 /// How a member of a folder differs from what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {

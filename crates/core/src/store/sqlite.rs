@@ -38,6 +38,8 @@ pub struct Sqlite {
     path: std::path::PathBuf,
     key: Key,
     deleted: Deleted,
+    /// Whoever writes next: held until the one before has ended, so that upkeep, which writes again and again, lets others in between.
+    next: Mutex<()>,
     writer: Mutex<Connection>,
     readers: Mutex<Readers>,
     returned: Condvar,
@@ -85,7 +87,15 @@ impl Sqlite {
         if fresh && let Some(dir) = path.parent() {
             sync_dir(dir)?;
         }
-        Ok(Sqlite { path: path.into(), key: key.clone(), deleted, writer: Mutex::new(conn), readers: Mutex::default(), returned: Condvar::new() })
+        Ok(Sqlite {
+            path: path.into(),
+            key: key.clone(),
+            deleted,
+            next: Mutex::default(),
+            writer: Mutex::new(conn),
+            readers: Mutex::default(),
+            returned: Condvar::new(),
+        })
     }
 
     fn lease(&self) -> Result<Lease<'_>> {
@@ -278,7 +288,9 @@ impl Catalog for Sqlite {
     }
 
     fn write(&self, work: &mut dyn FnMut(&dyn Tx) -> Result<()>) -> Result<()> {
+        let next = self.next.lock().expect("the next to write");
         let conn = self.writer.lock().expect("the writer's connection");
+        drop(next);
         let tx = Session(&conn);
         tx.execute("BEGIN IMMEDIATE", &[])?;
         match work(&tx) {

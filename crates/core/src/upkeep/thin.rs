@@ -17,6 +17,8 @@ use crate::tree::{lock, trash};
 
 /// Rows that one transaction deletes.
 const SLICE: usize = 500;
+/// Records of access that one transaction deletes: each takes four pages or more, and writers wait for it.
+const RECORDS: usize = 100;
 /// Rows gathered before any is deleted.
 const GATHERED: usize = 20_000;
 
@@ -138,7 +140,7 @@ pub(super) fn records(store: &Store, now: Timestamp, retention: &Retention) -> R
     let until = now.plus(-retention.record_days.saturating_mul(Timestamp::DAY));
     let old = "SELECT id FROM access_record WHERE person = ?1 AND last < ?2 LIMIT ?3";
     loop {
-        let key = [store.person.0.into(), until.0.into(), (SLICE as i64).into()];
+        let key = [store.person.0.into(), until.0.into(), (RECORDS as i64).into()];
         let gone = store.catalog.writing(|tx| {
             let ids = tx.all(old, &key, |row| row.int(0))?;
             for id in &ids {
@@ -146,7 +148,7 @@ pub(super) fn records(store: &Store, now: Timestamp, retention: &Retention) -> R
             }
             Ok(ids.len())
         })?;
-        if gone < SLICE {
+        if gone < RECORDS {
             return Ok(());
         }
     }

@@ -293,3 +293,27 @@ fn t58_meeting_a_person_does_not_tell_whether_they_are_here() {
         assert_ne!(access.meet_person(name).unwrap(), id, "and once more after it ended");
     }
 }
+
+/// What is refused is on record of the node it would have been done with, and so is what was done with something that is gone.
+#[test]
+fn records_of_what_was_refused_and_of_what_is_gone() {
+    let world = world();
+    let (access, party, _) = guest(&world, "/a", "read");
+    assert!(denied(write(&access, "/d/f")) && denied(write(&access, "/d/never")));
+    let owner = world.access();
+    let (gone, moved) = (owner.stat(&p("/d/f")).unwrap().id, owner.stat(&p("/a/f")).unwrap().id);
+    let of = |entry: i64| -> Vec<(Act, bool, PartyId)> {
+        owner.records(&RecordFilter { entry: Some(entry), ..RecordFilter::default() }, 100).unwrap().into_iter().map(|r| (r.act, r.refused, r.party)).collect()
+    };
+    assert!(of(gone).contains(&(Act::Change, true, party)), "{:?}", of(gone));
+    commit(&owner, Change::Move { from: p("/a/f"), to: p("/a/g"), overwrite: Overwrite::No }).unwrap();
+    commit(&owner, Change::Remove { path: p("/d") }).unwrap();
+    let once = |path: &str| owner.once_at(&p(path)).unwrap();
+    assert_eq!((once("/d/f"), once("/a/f"), once("/a/g"), once("/d/never"), once("/nothing/f")), (Some(gone), Some(moved), Some(moved), None, None));
+    // Something else takes the place: that is what stands there now.
+    commit(&owner, Change::MakeFolder { path: p("/d"), props: vec![] }).unwrap();
+    world.put("/d/f", b"another");
+    assert_eq!(once("/d/f"), Some(owner.stat(&p("/d/f")).unwrap().id));
+    assert_ne!(once("/d/f"), Some(gone));
+    assert!(access.once_at(&p("/a/f")).is_err(), "for the person only");
+}

@@ -36,8 +36,11 @@ pub async fn get(call: Call, head_only: bool) -> Answer {
         return head.status(StatusCode::NOT_MODIFIED).body(Body::empty()).map_err(internal);
     }
     // What a person keeps is data here, never a page of this server (T28).
-    let head =
-        head.header("Accept-Ranges", "bytes").header("X-Content-Type-Options", "nosniff").header("Content-Security-Policy", "sandbox; default-src 'none'");
+    let head = head
+        .header("Accept-Ranges", "bytes")
+        .header("X-Content-Type-Options", "nosniff")
+        .header("Content-Security-Policy", "sandbox; default-src 'none'")
+        .header("Cross-Origin-Resource-Policy", "same-origin");
     let kind = content_type(&entry);
     let (from, to, head) = match wanted(&call, &entry, head_only) {
         Range::Whole => (0, entry.size, head),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use clap::Subcommand;
-use holm_core::{Gate, RootKey};
+use holm_core::{Gate, RootKey, mutant};
 use serde_json::json;
 
 use super::Opened;
@@ -58,7 +58,7 @@ fn root(settings: &Settings, opened: Opened) -> Fallible<()> {
             let next = begun.unwrap_or_else(|| RootKey { key: holm_core::Key::random(&env), epoch: present.epoch + 1 });
             let both = [present, next.clone()];
             seal(&both)?;
-            keep(&both)?;
+            keep(&both[usize::from(mutant("old-root-key-forgotten"))..])?;
             Arc::into_inner(host).ok_or("the data directory is in use")?.change_root(&next)?;
             next
         }

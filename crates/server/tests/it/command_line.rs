@@ -52,9 +52,18 @@ fn parties_grants_and_the_log() {
     s.send_as(&bob, "PUT", "/dav/files/ann/shared/f", &[], "x").expect(403);
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     let log = s.run(&["log", "ann", "--party", "3"]).unwrap();
-    assert!(log.contains("bob\tread\t/shared/f\twebdav from 127.0.0.1\t1") && log.contains("bob\trefused\t/shared/f"), "{log}");
+    assert!(log.contains("bob\tread\t/shared/f\twebdav from 127.0.0.1\n") && log.contains("bob\trefused to change\t/shared/f"), "{log}");
+    assert_eq!(s.run(&["log", "ann", "--party", "bob"]).unwrap(), log);
     let log = s.run(&["log", "ann", "--path", "/shared/f"]).unwrap();
-    assert!(log.contains("app\tchange\t/shared/f"), "{log}");
+    assert!(log.contains("app\tchange\t/shared/f") && log.contains("bob\trefused to change\t/shared/f"), "{log}");
+    // Who deleted it, is asked when it is gone.
+    s.send("DELETE", "/shared/f", &[], "").expect(204);
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let log = s.run(&["log", "ann", "--path", "/shared/f"]).unwrap();
+    assert!(log.contains("app\tchange\t/shared/f\twebdav from 127.0.0.1\t2 times"), "{log}");
+    assert!(s.run(&["log", "ann", "--path", "/never"]).unwrap_err().contains("nothing was ever kept"));
+    assert!(s.run(&["log", "ann", "--party", "zoe"]).unwrap_err().contains("holm party list"));
+    assert!(s.output(&["log", "ann", "--days", "0"]).1.contains("--days"));
     let list = s.run(&["grant", "list", "ann"]).unwrap();
     assert!(list.contains("2\tparty 3\tactive\tread /shared\tto look"), "{list}");
     s.run(&["party", "end", "ann", "3"]).unwrap();

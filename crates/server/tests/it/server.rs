@@ -85,11 +85,31 @@ fn psql(sql: &str) {
     assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-fn spawn(dir: &Path, more: &[String]) -> (Child, SocketAddr) {
+/// Starts serving; what it says goes to the file `said`, where there is one.
+fn spawn(dir: &Path, more: &[String], said: Option<&Path>) -> (Child, SocketAddr) {
     let listen = if more.iter().any(|a| a == "--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
-    let mut child = command(dir).args(listen).args(more).stdout(Stdio::piped()).spawn().expect("holm starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut line).expect("a line");
+    let mut command = command(dir);
+    command.args(listen).args(more);
+    let (child, line) = match said {
+        None => {
+            let mut child = command.stdout(Stdio::piped()).spawn().expect("holm starts");
+            let mut line = String::new();
+            BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut line).expect("a line");
+            (child, line)
+        }
+        Some(said) => {
+            let file = std::fs::File::options().create(true).append(true).open(said).expect("a file");
+            let child = command.stdout(file.try_clone().expect("twice")).stderr(file).spawn().expect("holm starts");
+            let line = || std::fs::read_to_string(said).ok()?.lines().find(|l| l.starts_with("holm serves")).map(str::to_owned);
+            let found = (0..1_000).find_map(|_| {
+                line().or_else(|| {
+                    std::thread::sleep(Duration::from_millis(10));
+                    None
+                })
+            });
+            (child, found.expect("it serves"))
+        }
+    };
     let address = line.split("://").nth(1).and_then(|l| l.split(',').next()).expect("an address").parse().expect("host and port");
     (child, address)
 }
@@ -100,12 +120,17 @@ impl Server {
     }
 
     pub fn start_with(more: &[&str]) -> Server {
+        Server::start_told(more, None)
+    }
+
+    /// One that says all it says into a file of this name in its directory.
+    pub fn start_told(more: &[&str], said: Option<&str>) -> Server {
         let dir = tempfile::tempdir().expect("a directory");
         assert!(command(dir.path()).args(["person", "add", "ann"]).output().expect("holm runs").status.success());
         let secret = command(dir.path()).args(["app-password", "add", "ann", "--quiet"]).output().expect("holm runs").stdout;
         let secret = String::from_utf8(secret).expect("text").trim().to_owned();
         let more: Vec<String> = more.iter().map(|a| (*a).to_owned()).collect();
-        let (child, address) = spawn(dir.path(), &more);
+        let (child, address) = spawn(dir.path(), &more, said.map(|name| dir.path().join(name)).as_deref());
         Server { dir, secret, address, more, child }
     }
 
@@ -150,7 +175,7 @@ impl Server {
     pub fn kill_and_restart(&mut self) {
         let _ = self.child.kill();
         self.child.wait().expect("its end");
-        (self.child, self.address) = spawn(self.dir.path(), &self.more);
+        (self.child, self.address) = spawn(self.dir.path(), &self.more, None);
     }
 
     /// Asks it to stop; answers whether it ended well.
