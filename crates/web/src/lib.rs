@@ -9,6 +9,7 @@ mod description;
 mod fields;
 mod grants;
 mod guard;
+mod kit;
 mod ledger;
 mod me;
 mod parties;
@@ -31,6 +32,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use kit::{Kits, Sheet};
 use problem::{Kind, Problem};
 
 /// Where all of it hangs; the version changes when old clients would break.
@@ -39,6 +41,7 @@ const ROOT: &str = "/api/v1";
 /// What the API needs.
 #[derive(Clone)]
 pub struct Web {
+    pub kits: Arc<dyn Kits>,
     pub gate: Arc<Gate>,
     pub auth: Arc<Auth>,
 }
@@ -66,6 +69,7 @@ fn described() -> (Router<Web>, OpenApi) {
         .merge(ledger::routes())
         .merge(access_records::routes())
         .merge(persons::routes())
+        .merge(kit::routes())
         .split_for_parts();
     let mut api = description::begin().nest(ROOT, operations);
     description::complete(&mut api);

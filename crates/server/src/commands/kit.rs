@@ -1,16 +1,16 @@
 //! `holm kit`: make, verify, status.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use clap::Subcommand;
+use holm_core::Host;
 use holm_core::age::Identity;
-use holm_core::{Host, Timestamp};
-use holm_formats::date;
 use serde_json::json;
 
 use super::Opened;
 use crate::durable::{self, Present};
-use crate::kit;
+use crate::kit::{self, Keeper, day};
 use crate::settings::{Fallible, Settings};
 
 #[derive(Subcommand)]
@@ -27,16 +27,11 @@ pub enum Kit {
     Status,
 }
 
-/// The day of a moment, UTC.
-fn day(at: Timestamp) -> String {
-    date::rfc3339(at.0)[..10].to_owned()
-}
-
 impl Kit {
     pub fn run(self, settings: &Settings, opened: &Opened) -> Fallible<()> {
         match self {
             Kit::Make { html } => make(settings, opened, html.as_deref()),
-            Kit::Verify => verify(opened),
+            Kit::Verify => verify(settings, opened),
             Kit::Status => status(opened),
         }
     }
@@ -47,15 +42,13 @@ fn make(settings: &Settings, opened: &Opened, html: Option<&Path>) -> Fallible<(
     let identity = Identity::random(&opened.env);
     let recipient = identity.recipient()?.text();
     let words = kit::words(&identity);
+    let keeper = keeper(settings, opened);
     if let Some(path) = html {
-        let host = settings.hosts().and_then(|hosts| hosts.first().cloned());
-        let host = host.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
-        let page = kit::page(&identity, &host, &day(opened.env.now()))?;
-        durable::write(path, page.as_bytes(), 0o600, Present::Refuse)?;
+        durable::write(path, keeper.page(&identity)?.as_bytes(), 0o600, Present::Refuse)?;
     } else if !opened.json {
         opened.print(kit::numbered(&words));
     }
-    enact(opened, &identity)?;
+    keeper.enact(&identity)?;
     let (flags, next) = (settings.place_flags(), "From now on backups open with this kit only; older backups keep the older one.");
     match html {
         Some(path) => opened.say(
@@ -70,34 +63,30 @@ fn make(settings: &Settings, opened: &Opened, html: Option<&Path>) -> Fallible<(
     Ok(())
 }
 
-/// The row first: where a crash comes between, the kit counts as unproven until its words have opened the file.
-fn enact(opened: &Opened, identity: &Identity) -> Fallible<()> {
-    let recipient = identity.recipient()?;
-    opened.host.set_kit(&recipient)?;
-    kit::seal(&opened.data, &opened.env, &recipient, &opened.keys)
+/// Who makes and verifies kits here.
+pub fn keeper(settings: &Settings, opened: &Opened) -> Keeper {
+    let host = settings.hosts().and_then(|hosts| hosts.first().cloned());
+    let called = host.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    let (host, env) = (opened.host.clone(), opened.env.clone());
+    Keeper { host, env, data: opened.data.clone(), keys: opened.keys.clone(), called, turn: Mutex::default() }
 }
 
 /// At the first start by hand: the words, on the terminal.
-pub fn first(opened: &Opened, flags: &str) -> Fallible<()> {
+pub fn first(settings: &Settings, opened: &Opened) -> Fallible<()> {
+    let flags = settings.place_flags();
     let identity = Identity::random(&opened.env);
     eprintln!("This is its recovery kit. Write the 24 words down on paper: with a backup of the data they bring everything back. They are shown once.\n");
     eprintln!("{}", kit::numbered(&kit::words(&identity)));
-    enact(opened, &identity)?;
+    keeper(settings, opened).enact(&identity)?;
     eprintln!("Then type them once: holm kit verify{flags}\nOr have a sheet to print, with new words: holm kit make --html kit.html{flags}\n");
     Ok(())
 }
 
-fn verify(opened: &Opened) -> Fallible<()> {
-    let Some(present) = opened.host.kit()? else { return Err("there is no recovery kit yet: holm kit make".into()) };
-    let identity = kit::ask()?;
-    if identity.recipient()? != present.recipient {
-        return Err(format!("these are the words of another kit; the present one was made on {}: find its sheet, or make a new one", day(present.made)).into());
+fn verify(settings: &Settings, opened: &Opened) -> Fallible<()> {
+    if opened.host.kit()?.is_none() {
+        return Err("there is no recovery kit yet: holm kit make".into());
     }
-    let held = kit::open(&kit::age_file(&opened.data), &identity)?;
-    if opened.keys.iter().any(|key| !held.iter().any(|h| h.key == key.key)) {
-        return Err("the words open the age file, but it holds another root key: make a new kit".into());
-    }
-    opened.host.note_kit_proven()?;
+    keeper(settings, opened).verify(&kit::ask()?)?;
     opened.say("The words are right: with them and a backup everything can be restored.", json!({ "proven": true }));
     Ok(())
 }

@@ -156,11 +156,10 @@ impl Opened {
     /// what is printed may be kept in logs, and its words must not be.
     fn begin(settings: &Settings) -> Fallible<Opened> {
         let (opened, made) = Opened::open(settings, true)?;
-        let flags = settings.place_flags();
         if made && std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-            kit::first(&opened, &flags)?;
+            kit::first(settings, &opened)?;
         } else if made {
-            eprintln!("Make its recovery kit, a sheet to print that brings the key back: holm kit make --html kit.html{flags}\n");
+            eprintln!("Make its recovery kit, a sheet to print that brings the key back: holm kit make --html kit.html{}\n", settings.place_flags());
         }
         Ok(opened)
     }

@@ -76,7 +76,8 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let health = Router::new().route("/health", get(|| async { "ok\n" }));
     let hosts: Option<Arc<[String]>> = settings.hosts().map(Arc::from);
     let webdav = Webdav { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
-    let web = Web { gate: gate.clone(), auth: auth.clone() };
+    let kits = Arc::new(kit::keeper(&settings, &opened));
+    let web = Web { kits, gate: gate.clone(), auth: auth.clone() };
     let router = health.merge(holm_web::routes(web)).merge(holm_webdav::routes(webdav));
     let mut failed = gate.failed();
     let mut interrupted = signal(SignalKind::interrupt())?;

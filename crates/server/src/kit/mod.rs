@@ -1,6 +1,7 @@
 //! The recovery kit: 24 words that are an age identity, and the root key sealed to it in the data directory, so that every
 //! backup holds it. The words are shown once and kept nowhere. `docs/format.md` gives the bytes.
 
+mod keeper;
 mod page;
 
 use std::io::{IsTerminal, Read};
@@ -14,6 +15,7 @@ use crate::durable::{self, Present};
 use crate::root_key;
 use crate::settings::Fallible;
 
+pub use keeper::{Keeper, day};
 pub use page::page;
 
 /// Words of a kit: 256 bits and 8 bits of checksum.

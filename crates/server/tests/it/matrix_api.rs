@@ -75,6 +75,8 @@ const RULES: &[(&str, &str, &str, Rule)] = &[
     ("DELETE", "/app-passwords/{id}", "", Rule::Person),
     ("GET", "/ledger", "", Rule::Person),
     ("GET", "/access-records", "", Rule::Person),
+    ("POST", "/kit", "", Rule::ProvenAdmin),
+    ("POST", "/kit/proof", r#"{"words":"abandon ability able"}"#, Rule::Admin),
     ("GET", "/persons", "", Rule::Admin),
     ("POST", "/persons", r#"{"name":"NEW"}"#, Rule::ProvenAdmin),
     ("GET", "/persons/{name}", "", Rule::Admin),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::server::{Server, command, tool};
+use crate::sessions::{Session, session};
 
 /// A stopped holm with something in it, and the kit's words.
 struct Kept {
@@ -99,6 +100,34 @@ fn backup_and_kit_restore_everything() {
     let said = holm(lost.path(), &["recover", "--from", file.to_str().unwrap()], &other.words).unwrap_err();
     assert!(said.contains("take both from one backup"), "{said}");
     assert!(!key.exists());
+}
+
+#[test]
+fn a_kit_that_an_admin_made_in_the_browser_restores_everything() {
+    let mut s = Server::start();
+    s.send("PUT", "/small", &[], "small").expect(201);
+    let admin = session(&s, "ann", Session::Proven);
+    let kit = s.ask(&admin, "POST", "/kit", &[], "").expect(201).json();
+    let words: Vec<&str> = kit["words"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+    assert_eq!(words.len(), 24);
+    let page = kit["page"].as_str().unwrap();
+    assert!(words.iter().all(|w| page.contains(&format!("<li>{w}</li>"))));
+    let prove = |words: &str| s.ask(&admin, "POST", "/kit/proof", &[], &serde_json::json!({ "words": words }).to_string());
+    let wrong = prove(&words.join(" ").replacen(words[0], "zoo", 1)).expect(422).text();
+    assert!(wrong.contains("not-possible"), "{wrong}");
+    assert!(s.ask(&admin, "GET", "/me", &[], "").text().contains("\"kit\":\"unproven\""));
+    prove(&words.join("\n").to_uppercase()).expect(204);
+    assert!(s.ask(&admin, "GET", "/me", &[], "").text().contains("\"kit\":\"proven\""));
+    // The one made before it opens nothing any more.
+    let newer = s.ask(&admin, "POST", "/kit", &[], "").expect(201).json();
+    assert!(prove(&words.join(" ")).expect(422).text().contains("another kit"));
+    assert!(s.terminate());
+    let lost = copied(s.dir.path());
+    std::fs::remove_file(lost.path().join("root.key")).unwrap();
+    assert!(holm(lost.path(), &["recover"], &words.join(" ")).is_err());
+    let words = newer["words"].to_string().replace(['"', ',', '[', ']'], " ");
+    holm(lost.path(), &["recover"], &words).unwrap();
+    assert_eq!(holm(lost.path(), &["cat", "ann", "/small"], "").unwrap(), b"small");
 }
 
 #[test]
