@@ -3,6 +3,7 @@
 mod grants;
 mod model;
 mod nodes;
+mod people;
 mod rotation;
 mod shredding;
 mod store;
