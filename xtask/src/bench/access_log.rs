@@ -25,8 +25,8 @@ const DAYS: i64 = 90;
 const FILES: u64 = 20_000;
 const FOLDER: u64 = 1_000;
 const PARTIES: u64 = 24;
-/// Records between two writes of what waits; a server does it each second.
-const WRITTEN: u64 = 5_000;
+/// Records between two writes of what waits, less than an hour's: what waits together is one row. A server writes each second.
+const WRITTEN: u64 = 200;
 /// Things done at one moment, so that the clock need not be looked at anew for each.
 const AT_ONCE: u64 = 8;
 /// Rows of an answer at most: as many as `holm log` reads at a time.
