@@ -237,6 +237,11 @@ impl Settings {
         self.hosts.clone().or_else(|| self.acme_domains.clone()).or_else(|| (!open).then(Vec::new))
     }
 
+    /// Whether the settings say where people open holm, wherever it serves.
+    pub fn names_origin(&self) -> bool {
+        self.origin.is_some() || self.listen.is_some() || self.hosts().is_some_and(|hosts| !hosts.is_empty())
+    }
+
     /// Where people open holm in their browsers, serving on `address`.
     pub fn origin(&self, address: SocketAddr) -> Fallible<String> {
         if let Some(given) = &self.origin {

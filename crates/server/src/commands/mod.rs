@@ -135,6 +135,18 @@ fn holds_data(place: &Place) -> bool {
     place.catalog.is_some() || place.data.join("holm.db").exists()
 }
 
+/// The host's secret that is none: where the server that ran last said that it is opened.
+const ORIGIN: &str = "origin";
+
+/// Where people open holm in their browsers: as the settings name it, else where the server last was.
+fn origin(settings: &Settings, host: &Host) -> Fallible<String> {
+    let told = host.secret(ORIGIN)?.and_then(|bytes| String::from_utf8(bytes).ok());
+    match told.filter(|_| !settings.names_origin()) {
+        Some(told) => Ok(told),
+        None => settings.origin(settings.listen()),
+    }
+}
+
 /// Opens the data with the newest key that does; answers which it is.
 fn open_host(place: &Place, keys: &[RootKey], env: &Env) -> Result<(Host, usize), Error> {
     let mut outcome = Err(Error::Key("there is none"));
@@ -178,13 +190,18 @@ impl Opened {
         owned(&data)?;
         let (keys, made) = root_key::open(&key_path, &data, kept, &env)?;
         let (host, opens) = open_host(&place, &keys, &env)?;
-        let origin = settings.origin(settings.listen())?;
+        let origin = origin(settings, &host)?;
         Ok((Opened { host: Arc::new(host), env, json: settings.json, data, keys, opens, origin }, made))
     }
 
     /// A gate to the trees here.
     pub fn gate(&self) -> Gate {
         Gate::new(self.host.clone(), self.env.clone())
+    }
+
+    /// Tells later commands where this server is opened, so that the links they print lead there.
+    pub fn tell_origin(&self, origin: &str) -> Fallible<()> {
+        if self.origin == origin { Ok(()) } else { Ok(self.host.set_secret(ORIGIN, origin.as_bytes())?) }
     }
 
     /// Who checks credentials.

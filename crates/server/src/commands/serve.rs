@@ -59,6 +59,7 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let listener = TcpListener::bind(address).await.map_err(|e| format!("{address}: {e}; choose another with --listen"))?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     let origin = settings.origin(listener.local_addr()?)?;
+    opened.tell_origin(&origin)?;
     let auth = Arc::new(Auth::new(gate.clone(), &origin));
     greet(&settings, &opened, &auth, &format!("{scheme}://{}", listener.local_addr()?), &origin)?;
     if let Some(warning) = kit::warning(&opened.host, &opened.data, &settings.place_flags())? {

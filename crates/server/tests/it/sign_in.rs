@@ -216,7 +216,7 @@ fn invitations_make_people_with_their_quota() {
     assert_eq!(s.send_as(&phone, "PUT", "/dav/files/bob/a", &[], "x").status, 201);
     assert_eq!(s.send_as(&phone, "PUT", "/dav/files/bob/b", &[], vec![0; 100_000]).status, 507);
     let printed = s.run(&["person", "invite", "--days", "1"]).unwrap();
-    assert!(printed.starts_with("http://localhost:8420/welcome#"), "{printed}");
+    assert!(printed.starts_with(&format!("http://localhost:{}/welcome#", s.address.port())), "where the server is: {printed}");
     let id = s.ask(&admin, "GET", "/invitations", &[], "").expect(200).json()["items"][0]["id"].as_str().unwrap().to_owned();
     s.ask(&admin, "DELETE", &format!("/invitations/{id}"), &[], "").expect(204);
     let token = printed.lines().next().unwrap().split_once('#').unwrap().1.to_owned();
