@@ -3,6 +3,7 @@
 mod bench;
 mod keeper;
 mod prove;
+mod screenshots;
 #[cfg(test)]
 mod tidy;
 
@@ -12,7 +13,8 @@ fn main() -> std::process::ExitCode {
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bench", rest @ ..] => bench::run(rest),
         ["prove", rest @ ..] => prove::run(rest),
-        _ => Err(format!("{}\n{}", bench::USAGE, prove::USAGE).into()),
+        ["screenshots", rest @ ..] => screenshots::run(rest),
+        _ => Err(format!("{}\n{}\n{}", bench::USAGE, prove::USAGE, screenshots::USAGE).into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

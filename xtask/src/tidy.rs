@@ -25,6 +25,7 @@ const FORBIDDEN_NAMES: &[&str] = &["manager", "service", "helper", "helpers", "u
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("environment", "crates/core/src/mutant.rs", "asks only in the build with faults in it"),
     ("environment", "crates/core/tests/it/world.rs", "asks which engine the tests are to try"),
+    ("environment", "crates/web/build.rs", "cargo tells it where to write"),
 ];
 
 fn root() -> PathBuf {

@@ -1,8 +1,9 @@
-//! The JSON API, `/api/v1`: what people do with their holm beside keeping files, for its own pages and for programs of a
-//! person who signed in. Whoever asks has a session; app passwords are for other doors (T35). It holds no rules of its own:
-//! a handler reads the request, makes one call on the core, and writes the answer.
+//! The pages, and the JSON API at `/api/v1`: what people do with their holm beside keeping files, for its own pages and for
+//! programs of a person who signed in. Whoever asks has a session; app passwords are for other doors (T35). It holds no
+//! rules of its own: a handler reads the request, makes one call on the core, and writes the answer.
 
 mod access_records;
+mod app;
 mod app_passwords;
 mod caller;
 mod description;
@@ -32,6 +33,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use app::app;
 pub use kit::{Kits, Sheet};
 use problem::{Kind, Problem};
 

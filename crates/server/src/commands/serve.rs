@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use holm_auth::Auth;
 use holm_core::Gate;
@@ -79,7 +80,7 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let webdav = Webdav { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
     let kits = Arc::new(kit::keeper(&settings, &opened));
     let web = Web { kits, gate: gate.clone(), auth: auth.clone() };
-    let router = health.merge(holm_web::routes(web)).merge(holm_webdav::routes(webdav));
+    let router = health.merge(holm_web::routes(web)).merge(holm_webdav::routes(webdav)).layer(from_fn(holm_web::app));
     let mut failed = gate.failed();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;

@@ -2,6 +2,7 @@
 
 mod access_control;
 mod api;
+mod app;
 mod bad_input;
 mod browsers;
 mod clients;

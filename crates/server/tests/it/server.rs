@@ -134,6 +134,19 @@ impl Server {
         Server { dir, secret, address, more, child }
     }
 
+    /// One where nobody lives yet, and the link that it printed for its first owner.
+    pub fn unowned() -> (Server, String) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let said = dir.path().join("said");
+        let (child, address) = spawn(dir.path(), &[], Some(&said));
+        let s = Server { dir, secret: String::new(), address, more: Vec::new(), child };
+        // It answers when all is said.
+        s.page("/health", &[]).expect(200);
+        let text = std::fs::read_to_string(said).expect("what it said");
+        let link = text.lines().find(|l| l.contains("/welcome#")).expect("a link").trim().to_owned();
+        (s, link)
+    }
+
     /// Runs the program on this server's data; answers what it printed, or what it complained of.
     pub fn run(&self, args: &[&str]) -> Result<String, String> {
         self.run_with_input(args, "")
@@ -207,6 +220,12 @@ impl Server {
     /// `PUT /a` with extra head lines, as ann; the path is below her mount unless it begins with `/dav` or `/api`.
     pub fn send(&self, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
         self.send_as(&self.authorization(), method, path, headers, body)
+    }
+
+    /// What a stranger gets at a path from the root.
+    pub fn page(&self, path: &str, headers: &[&str]) -> Answer {
+        let lines: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
+        self.raw(format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{lines}\r\n", self.address).as_bytes())
     }
 
     pub fn send_as(&self, authorization: &str, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {

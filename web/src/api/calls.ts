@@ -1,0 +1,92 @@
+// Every call the pages make, one line each.
+
+import { all, query, send } from "./send";
+import type * as T from "./types";
+
+const name = encodeURIComponent;
+
+export const session = {
+  look: () => send<T.Current>("GET", "/session"),
+  password: (name: string, password: string) => send<T.Signed>("POST", "/session", { name, password }),
+  code: (code: string) => send<T.Signed>("POST", "/session/totp", { code }),
+  recoveryCode: (code: string) => send<T.Signed>("POST", "/session/recovery-code", { code }),
+  askPasskey: () => send<T.Question>("POST", "/session/passkey-challenge"),
+  passkey: (given: T.Assertion) => send<T.Signed>("POST", "/session/passkey", given),
+  prove: (proof: T.Assertion | { password: string; code?: string }) => send<T.Signed>("POST", "/session/proof", proof),
+  end: () => send<void>("DELETE", "/session"),
+};
+
+export const sessions = {
+  list: () => send<{ items: T.SessionInfo[] }>("GET", "/sessions").then(found => found.items),
+  end: (id: number) => send<void>("DELETE", `/sessions/${id}`),
+  endOthers: () => send<void>("DELETE", "/sessions"),
+};
+
+export const welcome = {
+  look: (token: string) => send<T.LinkInfo>("POST", "/welcome/link", { token }),
+  askPasskey: (token: string, name: string) => send<T.Question>("POST", "/welcome/passkey-challenge", { token, name }),
+  accept: (new_: { token: string; name: string; password?: string; passkey?: T.Registration }) => send<T.Signed>("POST", "/welcome", new_),
+  reset: (token: string, password: string) => send<void>("POST", "/welcome/reset", { token, password }),
+};
+
+export const factors = {
+  look: () => send<T.Factors>("GET", "/second-factors"),
+  password: (password: string) => send<void>("PUT", "/password", { password }),
+  beginTotp: () => send<T.Totp>("POST", "/totp"),
+  finishTotp: (code: string) => send<void>("PUT", "/totp", { code }),
+  removeTotp: () => send<void>("DELETE", "/totp"),
+  recoveryCodes: () => send<{ codes: string[] }>("POST", "/recovery-codes").then(made => made.codes),
+};
+
+export const passkeys = {
+  list: () => send<{ items: T.Passkey[] }>("GET", "/passkeys").then(found => found.items),
+  ask: () => send<T.Question>("POST", "/passkeys/challenge"),
+  add: (given: T.Registration) => send<T.Passkey>("POST", "/passkeys", given),
+  remove: (id: number) => send<void>("DELETE", `/passkeys/${id}`),
+};
+
+export const me = { look: () => send<T.Me>("GET", "/me") };
+
+export const appPasswords = {
+  list: () => all<T.AppPassword>("/app-passwords"),
+  add: (new_: { name: string; scope?: string; abilities?: T.Ability[] }) => send<T.MadeAppPassword>("POST", "/app-passwords", new_),
+  revoke: (id: number) => send<void>("DELETE", `/app-passwords/${id}`),
+};
+
+export const parties = {
+  list: () => all<T.Party>("/parties"),
+  addPerson: (name: string) => send<T.Party>("POST", "/parties", { kind: "person", name }),
+  end: (id: number) => send<void>("DELETE", `/parties/${id}`),
+};
+
+export const grants = {
+  list: () => all<T.Grant>("/grants"),
+  add: (new_: T.NewGrant) => send<T.Grant>("POST", "/grants", new_),
+  revoke: (id: number) => send<void>("DELETE", `/grants/${id}`),
+};
+
+export interface RecordFilter {
+  party?: number;
+  path?: string;
+  since?: string;
+  until?: string;
+  after?: string;
+  limit?: number;
+}
+
+export const records = {
+  list: (filter: RecordFilter) => send<{ items: T.AccessRecord[]; next: string | null }>("GET", `/access-records${query({ ...filter })}`),
+};
+
+export const persons = {
+  list: () => all<T.Person>("/persons"),
+  change: (person: string, change: { quota?: number | null; admin?: boolean }) => send<T.Person>("PATCH", `/persons/${name(person)}`, change),
+  offerReset: (person: string, remove_second_factors: boolean) =>
+    send<{ link: string }>("POST", `/persons/${name(person)}/reset`, { remove_second_factors }).then(made => made.link),
+};
+
+export const invitations = {
+  list: () => send<{ items: T.Invitation[] }>("GET", "/invitations").then(found => found.items),
+  add: (new_: { note: string; quota: number | null; days: number }) => send<{ link: string }>("POST", "/invitations", new_).then(made => made.link),
+  takeBack: (id: string) => send<void>("DELETE", `/invitations/${name(id)}`),
+};

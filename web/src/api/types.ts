@@ -1,0 +1,151 @@
+// What the API takes and gives, as docs/openapi.json says it. Times are RFC 3339, sizes bytes.
+
+export type SignInState = "open" | "second-factor" | "none";
+
+export interface Current {
+  state: SignInState;
+}
+
+export interface Signed {
+  state: SignInState;
+  person?: string;
+  /** Which second factors would do. */
+  totp: boolean;
+  passkey: boolean;
+}
+
+/** A question for an authenticator. */
+export interface Question {
+  ticket: string;
+  options: { publicKey: object };
+}
+
+export interface Assertion {
+  ticket: string;
+  credential: unknown;
+}
+
+export interface Registration extends Assertion {
+  name: string;
+}
+
+export interface LinkInfo {
+  kind: "owner" | "invitation" | "reset";
+  person: string | null;
+  by: string | null;
+  quota: number | null;
+  removes_second_factors: boolean;
+}
+
+export interface Me {
+  name: string;
+  admin: boolean;
+  used: number;
+  quota: number | null;
+  proven: string;
+  kit: "none" | "unproven" | "proven" | null;
+}
+
+export interface Factors {
+  totp: boolean;
+  passkeys: number;
+  recovery_codes: number;
+}
+
+export interface Passkey {
+  id: number;
+  name: string;
+  created: string;
+  used: string | null;
+}
+
+export interface Totp {
+  address: string;
+  secret: string;
+}
+
+export interface SessionInfo {
+  id: number;
+  current: boolean;
+  created: string;
+  used: string;
+  until: string;
+  address: string;
+  agent: string;
+}
+
+export interface AppPassword {
+  id: number;
+  party: number;
+  name: string;
+  created: string;
+  used: string | null;
+  revoked: string | null;
+}
+
+export interface MadeAppPassword {
+  id: number;
+  name: string;
+  secret: string;
+}
+
+export type PartyKind = "owner" | "device" | "app" | "person" | "organisation" | "link" | "everyone";
+
+export interface Party {
+  id: number;
+  kind: PartyKind;
+  name: string;
+  since: string;
+  ended: string | null;
+}
+
+export type Ability = "read" | "append" | "write" | "delete" | "share";
+
+export interface NewGrant {
+  party: number;
+  scope: string;
+  abilities: Ability[];
+  purpose?: string;
+  terms?: { url: string; sha256: string } | null;
+  from?: string | null;
+  until?: string | null;
+}
+
+export interface Grant extends Required<NewGrant> {
+  id: number;
+  parent: number | null;
+  made: string;
+  revoked: string | null;
+  standing: "ahead" | "active" | "expired" | "revoked";
+}
+
+export interface AccessRecord {
+  party: number;
+  credential: number | null;
+  act: "look" | "read" | "change";
+  refused: boolean;
+  entry: number | null;
+  path: string;
+  via: string;
+  address: string | null;
+  first: string;
+  last: string;
+  times: number;
+}
+
+export interface Person {
+  name: string;
+  admin: boolean;
+  created: string;
+  used: number;
+  quota: number | null;
+}
+
+export interface Invitation {
+  id: string;
+  note: string;
+  by: string;
+  quota: number | null;
+  created: string;
+  expires: string;
+}

@@ -1,0 +1,2 @@
+// Every component is written with runes.
+export default { compilerOptions: { runes: true } };
