@@ -37,7 +37,8 @@ pub enum Try<'a> {
     Device(&'a [u8; 32]),
     /// A code of a person's authenticator app; from a browser they signed in with before, where it is one.
     Code(PersonId, Option<&'a [u8; 32]>),
-    RecoveryCode(PersonId),
+    /// The same of a recovery code.
+    RecoveryCode(PersonId, Option<&'a [u8; 32]>),
     /// Something to prove anew within a session.
     Session(PersonId, i64),
     /// A token, which no guessing finds; only the noise is kept down.
@@ -62,6 +63,11 @@ fn place(address: IpAddr) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Which browser it is, where it is a known one.
+fn from(device: &Option<&[u8; 32]>) -> String {
+    device.map_or_else(|| "elsewhere".to_owned(), |d| hex(d))
 }
 
 impl Try<'_> {
@@ -89,13 +95,13 @@ impl Try<'_> {
             }
             Try::Device(device) => vec![limit(format!("device {}", hex(*device)), PER_DEVICE, QUARTER)],
             Try::Code(person, device) => {
-                let from = device.map_or_else(|| "elsewhere".to_owned(), |d| hex(d));
-                let key = format!("code {} {from}", person.0);
+                let key = format!("code {} {}", person.0, from(device));
                 vec![limit(key.clone(), CODES, QUARTER), limit(format!("{key} day"), CODES_A_DAY, Timestamp::DAY)]
             }
-            Try::RecoveryCode(person) => vec![limit(format!("recovery code {}", person.0), RECOVERY_CODES, Timestamp::HOUR)],
+            Try::RecoveryCode(person, device) => vec![limit(format!("recovery code {} {}", person.0, from(device)), RECOVERY_CODES, Timestamp::HOUR)],
             Try::Session(person, id) => vec![limit(format!("session {} {id}", person.0), PER_DEVICE, QUARTER)],
-            Try::Token(_) => vec![all()],
+            // Its place alone: what can not be guessed must not use up what others may try.
+            Try::Token(_) => Vec::new(),
             Try::Challenge(address) => vec![limit(format!("challenge {}", place(*address)), CHALLENGES, QUARTER)],
         });
         limits

@@ -101,9 +101,9 @@ impl Auth {
         if let Some(seconds) = self.limiter.attempt(tried, self.env().now())? {
             return Ok(SignIn::Throttled(seconds));
         }
-        let Some(record) = self.proven_passkey(ticket, credential)? else { return Ok(SignIn::Refused) };
+        let Some((record, changes)) = self.proven_passkey(ticket, credential)? else { return Ok(SignIn::Refused) };
         self.limiter.succeeded(tried)?;
-        Ok(SignIn::Open(self.open(record.person, client)?))
+        Ok(SignIn::Open(self.open(record.person, changes, client)?))
     }
 
     /// Proves anew who is there, with a passkey of theirs. Blocking.
@@ -113,18 +113,18 @@ impl Auth {
         if let Some(seconds) = self.limiter.attempt(tried, self.env().now())? {
             return Ok(SignIn::Throttled(seconds));
         }
-        let Some(_) = self.proven_passkey(ticket, credential)?.filter(|r| r.person == person) else { return Ok(SignIn::Refused) };
+        let Some(_) = self.proven_passkey(ticket, credential)?.filter(|(r, _)| r.person == person) else { return Ok(SignIn::Refused) };
         self.limiter.succeeded(tried)?;
         Ok(self.renew(person, id, None)?.map_or(SignIn::Refused, SignIn::Open))
     }
 
     /// The passkey that answered the challenge, with its user verified; none where anything at all is not as it should be.
-    fn proven_passkey(&self, ticket: &str, credential: &Value) -> Result<Option<PasskeyRecord>> {
+    fn proven_passkey(&self, ticket: &str, credential: &Value) -> Result<Option<(PasskeyRecord, i64)>> {
         let Some(ticket) = self.host().take_ticket(&Token::hash(ticket), SIGN_IN)? else { return Ok(None) };
         let state: DiscoverableAuthentication = read(&ticket.body)?;
         let Some(credential) = answer::<PublicKeyCredential>(credential) else { return Ok(None) };
         let Ok((uid, handle)) = self.webauthn()?.identify_discoverable_authentication(&credential) else { return Ok(None) };
-        let Some(record) = self.host().passkey(handle)? else { return Ok(None) };
+        let Some((record, changes)) = self.host().passkey(handle)? else { return Ok(None) };
         // The user handle is the authenticator's word; whose the passkey is, ours.
         if self.host().person_by_uid(uid.as_bytes())?.is_none_or(|p| p.id != record.person) {
             return Ok(None);
@@ -140,7 +140,7 @@ impl Auth {
         };
         passkey.update_credential(&result);
         self.host().note_passkey(record.person, record.id, &json_of(&passkey)?.to_string())?;
-        Ok(Some(record))
+        Ok(Some((record, changes)))
     }
 
     /// A challenge to register a passkey of whoever is signed in.

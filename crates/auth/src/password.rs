@@ -9,9 +9,11 @@ use holm_core::{Env, Error, Result};
 
 /// Longest password in bytes (T33).
 pub const MAX: usize = 1_024;
-/// Hashes worked on at a time for each core, and more that may wait (T33): 19 MiB each.
+/// Hashes worked on at a time for each core, and at most; and more that may wait (T33). 19 MiB each, and each holds a thread that
+/// others need for their files: together they leave half of the server's.
 const A_CORE: usize = 2;
-const WAITING: usize = 32;
+const MOST: usize = 8;
+const WAITING: usize = 8;
 /// What is compared with where there is no password, so that it takes as long (T32): the hash of a password nobody has, with
 /// the parameters of [`hash`].
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$aG9sbSBrbm93cyBubyBvbmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -48,7 +50,7 @@ pub struct Hashing {
 impl Default for Hashing {
     fn default() -> Hashing {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Hashing { most: cores * A_CORE, going: Mutex::default(), freed: Condvar::new() }
+        Hashing { most: (cores * A_CORE).min(MOST), going: Mutex::default(), freed: Condvar::new() }
     }
 }
 

@@ -111,22 +111,22 @@ impl Auth {
     }
 
     /// A session whose password was right, for the second factor to open.
-    pub(crate) fn begin(&self, person: PersonId, client: Client<'_>) -> Result<Token> {
-        self.new_session(person, true, SECOND_FACTOR, client).map(|(token, _)| token)
+    pub(crate) fn begin(&self, person: PersonId, changes: i64, client: Client<'_>) -> Result<Token> {
+        self.new_session(person, changes, true, SECOND_FACTOR, client).map(|(token, _)| token)
     }
 
-    fn new_session(&self, person: PersonId, awaits: bool, life: i64, client: Client<'_>) -> Result<(Token, i64)> {
+    fn new_session(&self, person: PersonId, changes: i64, awaits: bool, life: i64, client: Client<'_>) -> Result<(Token, i64)> {
         let token = Token::random(self.env());
         let agent: String = client.agent.chars().filter(|c| !c.is_control()).take(AGENT).collect();
         let (until, address) = (self.env().now().plus(life), client.address.to_string());
-        let new = NewSession { person, hash: &Token::hash(token.reveal()), awaits, until, address: &address, agent: &agent };
+        let new = NewSession { person, hash: &Token::hash(token.reveal()), changes, awaits, until, address: &address, agent: &agent };
         let id = self.host().open_session(&new)?;
         Ok((token, id))
     }
 
-    /// All that is asked of this person was proven: a new session.
-    pub(crate) fn open(&self, person: PersonId, client: Client<'_>) -> Result<Opened> {
-        let (token, _) = self.new_session(person, false, LONGEST, client)?;
+    /// All that is asked of this person was proven, when `changes` were [`holm_core::Proofs::changes`]: a new session.
+    pub(crate) fn open(&self, person: PersonId, changes: i64, client: Client<'_>) -> Result<Opened> {
+        let (token, _) = self.new_session(person, changes, false, LONGEST, client)?;
         self.opened(token, Some(client))
     }
 
@@ -134,7 +134,7 @@ impl Auth {
     /// the session ended meanwhile.
     pub(crate) fn renew(&self, person: PersonId, id: i64, client: Option<Client<'_>>) -> Result<Option<Opened>> {
         let token = Token::random(self.env());
-        let there = self.host().renew_session(person, id, &Token::hash(token.reveal()), self.env().now().plus(LONGEST))?;
+        let there = self.host().renew_session(person, id, &Token::hash(token.reveal()), LONGEST)?;
         self.sessions.0.lock().expect("sessions").retain(|_, (s, _)| (s.party.person, s.party.credential) != (person, id));
         if there { self.opened(token, client).map(Some) } else { Ok(None) }
     }

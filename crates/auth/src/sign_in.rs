@@ -1,6 +1,6 @@
 //! Signing in by name: password, then the second factor; and proving oneself anew within a session.
 
-use holm_core::{Access, Party, PersonId, Proofs, Result, Via, mutant};
+use holm_core::{Access, Party, Proofs, Result, SessionRecord, Via, mutant};
 
 use crate::session::{Client, Opened, Session};
 use crate::{Auth, Secret, Token, Try, totp};
@@ -52,11 +52,12 @@ impl Auth {
         }
         let right = self.hashing.verify(proofs.as_ref().and_then(|p| p.password.as_deref()), password)?;
         let Some(proofs) = proofs.filter(|_| right) else { return Ok(SignIn::Refused) };
-        self.limiter.succeeded(tried)?;
         if proofs.totp.is_none() && proofs.passkeys == 0 {
-            return Ok(SignIn::Open(self.open(proofs.person, client)?));
+            self.limiter.succeeded(tried)?;
+            return Ok(SignIn::Open(self.open(proofs.person, proofs.changes, client)?));
         }
-        let token = self.begin(proofs.person, client)?;
+        // The try stays counted until the second factor came: whoever has the password alone may not try without end either.
+        let token = self.begin(proofs.person, proofs.changes, client)?;
         Ok(SignIn::SecondFactor { token, totp: proofs.totp.is_some(), passkey: proofs.passkeys > 0 })
     }
 
@@ -66,7 +67,7 @@ impl Auth {
         let Some(proofs) = self.host().proofs(&session.name)? else { return Ok(SignIn::Refused) };
         let known = self.known(&session.name, client)?;
         match self.right_code(&proofs, code, known.as_ref())? {
-            Ok(true) => self.opened_by(session.person, session.id, client),
+            Ok(true) => self.opened_by(&session, known.as_ref(), client),
             Ok(false) => Ok(SignIn::Refused),
             Err(seconds) => Ok(SignIn::Throttled(seconds)),
         }
@@ -90,7 +91,8 @@ impl Auth {
     /// The second factor: one of the codes kept for the day the phone is lost. Blocking.
     pub fn recovery_code(&self, pending: &str, code: &str, client: Client<'_>) -> Result<SignIn> {
         let Some(session) = self.awaiting(pending)? else { return Ok(SignIn::Refused) };
-        let tried = Try::RecoveryCode(session.person);
+        let known = self.known(&session.name, client)?;
+        let tried = Try::RecoveryCode(session.person, known.as_ref());
         if let Some(seconds) = self.limiter.attempt(tried, self.env().now())? {
             return Ok(SignIn::Throttled(seconds));
         }
@@ -98,15 +100,17 @@ impl Auth {
             return Ok(SignIn::Refused);
         }
         self.limiter.succeeded(tried)?;
-        let done = self.opened_by(session.person, session.id, client)?;
+        let done = self.opened_by(&session, known.as_ref(), client)?;
         if let SignIn::Open(opened) = &done {
             self.enter(&opened.session, client)?.note_recovery_code()?;
         }
         Ok(done)
     }
 
-    fn opened_by(&self, person: PersonId, session: i64, client: Client<'_>) -> Result<SignIn> {
-        Ok(self.renew(person, session, Some(client))?.map_or(SignIn::Refused, SignIn::Open))
+    /// The second factor was right, and so the password before it was no guess.
+    fn opened_by(&self, session: &SessionRecord, known: Option<&[u8; 32]>, client: Client<'_>) -> Result<SignIn> {
+        self.limiter.succeeded(known.map_or(Try::Account(&session.name, client.address), Try::Device))?;
+        Ok(self.renew(session.person, session.id, Some(client))?.map_or(SignIn::Refused, SignIn::Open))
     }
 
     fn enter(&self, session: &Session, client: Client<'_>) -> Result<Access> {
@@ -124,12 +128,18 @@ impl Auth {
         if !self.hashing.verify(proofs.password.as_deref(), again.password)? {
             return Ok(SignIn::Refused);
         }
+        let code = again.code.unwrap_or_default();
+        // A count of this session's own: strangers who use up theirs do not shut it out.
+        let own = Token::hash(&format!("session {} {credential}", person.0));
         if proofs.totp.is_some() {
-            match self.right_code(&proofs, again.code.unwrap_or_default(), None)? {
+            match self.right_code(&proofs, code, Some(&own))? {
                 Ok(true) => {}
                 Ok(false) => return Ok(SignIn::Refused),
                 Err(seconds) => return Ok(SignIn::Throttled(seconds)),
             }
+        } else if proofs.passkeys > 0 && !self.host().spend_recovery_code(person, &Secret::hash(code))? {
+            // Where the second factor is a passkey, the password alone is no proof.
+            return Ok(SignIn::Refused);
         }
         self.limiter.succeeded(tried)?;
         Ok(self.renew(person, credential, None)?.map_or(SignIn::Refused, SignIn::Open))

@@ -1,7 +1,7 @@
 //! Coming in for the first time, by a link: the first owner's, an invitation; and back in, by one to choose a new password.
 //! Whoever holds the link's token may use it, once.
 
-use holm_core::{Access, Error, Party, Person, PersonId, Result, Ticket, Timestamp, Via};
+use holm_core::{Access, Error, Newcomer, Party, Person, PersonId, Result, Ticket, Timestamp, Via, check_passkey_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -128,7 +128,8 @@ impl Auth {
 
     fn held(&self, token: &str) -> Result<Option<Ticket>> {
         let hash = Token::hash(token);
-        for kind in [OWNER, INVITATION, RESET] {
+        let kinds = if self.host().people()?.is_empty() { [OWNER, INVITATION, RESET].as_slice() } else { &[INVITATION, RESET] };
+        for kind in kinds {
             if let Some(ticket) = self.host().ticket(&hash, kind)? {
                 return Ok(Some(ticket));
             }
@@ -169,9 +170,9 @@ impl Auth {
 
     /// Makes the person whom a link is for, and signs them in. The link is used up when that is done, not before. Blocking.
     pub fn accept(&self, token: &str, name: &str, first: First<'_>, client: Client<'_>) -> Result<SignIn> {
-        let quota = match self.link(token, client)? {
-            Ok(Some(Link::Owner)) => 0,
-            Ok(Some(Link::Invitation(invitation))) => invitation.quota,
+        let (quota, newcomer) = match self.link(token, client)? {
+            Ok(Some(Link::Owner)) => (0, Newcomer::Owner),
+            Ok(Some(Link::Invitation(invitation))) => (invitation.quota, Newcomer::Invited),
             Ok(_) => return Err(used_up()),
             Err(seconds) => return Ok(SignIn::Throttled(seconds)),
         };
@@ -179,18 +180,20 @@ impl Auth {
         let person = match first {
             First::Password(password) => {
                 let hash = self.hashing.hash(self.env(), password)?;
-                self.made(token, || self.host().add_person(name, Some(&hash), quota))?
+                self.made(token, || self.host().add_person_with(self.env().random(), name, Some(&hash), quota, newcomer))?
             }
             First::Passkey { ticket, name: key, credential } => {
+                // What could fail fails before the link is spent.
+                check_passkey_name(key)?;
                 let who = Applicant { uid: [0; 16], name, session: None };
                 let Registered { uid, handle, record } = self.registered(ticket, &who, credential)?;
-                let person = self.made(token, || self.host().add_person_with(uid, name, None, quota))?;
+                let person = self.made(token, || self.host().add_person_with(uid, name, None, quota, newcomer))?;
                 let access = self.gate.admit(Party::operator(person.id).into(), Via { protocol: "api", address: Some(client.address) })?;
                 access.add_passkey(key, &handle, &record)?;
                 person
             }
         };
-        Ok(SignIn::Open(self.open(person.id, client)?))
+        Ok(SignIn::Open(self.open(person.id, 0, client)?))
     }
 
     /// Spends the link for a person; it is given back where none could be made.

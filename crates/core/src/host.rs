@@ -66,6 +66,17 @@ pub struct Person {
     pub admin: bool,
 }
 
+/// How a person comes to live here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newcomer {
+    /// By the first owner's link, where nobody lives yet.
+    Owner,
+    /// By an invitation of somebody who lives here.
+    Invited,
+    /// At the command line, or by an admin; the first one is the owner.
+    Added,
+}
+
 /// A way in which a party proves itself: an app password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
@@ -147,7 +158,7 @@ impl Host {
     /// Makes a person with an empty tree; the first one is an admin. Names are 1 to 64 of `a-z 0-9 . _ -`, beginning with a
     /// letter or digit.
     pub fn add_person(&self, name: &str, password: Option<&str>, quota: u64) -> Result<Person> {
-        self.add_person_with(self.env.random(), name, password, quota)
+        self.add_person_with(self.env.random(), name, password, quota, Newcomer::Added)
     }
 
     /// Whether a new person may have this name.
@@ -160,7 +171,7 @@ impl Host {
     }
 
     /// [`Host::add_person`] with a uid that a passkey was made for; it must never have been another person's.
-    pub fn add_person_with(&self, uid: [u8; 16], name: &str, password: Option<&str>, quota: u64) -> Result<Person> {
+    pub fn add_person_with(&self, uid: [u8; 16], name: &str, password: Option<&str>, quota: u64, newcomer: Newcomer) -> Result<Person> {
         self.check_free(name)?;
         let key = PersonKey::from_key(Key::random(&self.env));
         let wrapped = self.root.wrap(&self.env, &uid, &key);
@@ -171,7 +182,11 @@ impl Host {
                 return Err(Error::Taken(format!("a person is called \"{name}\"")));
             }
             let id = tx.first("SELECT COALESCE(MAX(person), 0) + 1 FROM person", &[], |r| r.int(0))?.unwrap_or(1);
-            let admin = tx.first("SELECT 1 FROM person WHERE removed IS NULL LIMIT 1", &[], |_| Ok(()))?.is_none();
+            let first = tx.first("SELECT 1 FROM person WHERE removed IS NULL LIMIT 1", &[], |_| Ok(()))?.is_none();
+            if newcomer == Newcomer::Owner && !first || newcomer == Newcomer::Invited && first {
+                return Err(Error::Forbidden("this link is for a holm where it is otherwise; ask for a new one"));
+            }
+            let admin = first && newcomer != Newcomer::Invited;
             let sql = "INSERT INTO person (person, uid, name, wrapped, epoch, password, created, made, admin) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)";
             let epoch = i64::from(self.root.epoch);
             let (created, is_admin) = (now.0.into(), i64::from(admin).into());
@@ -252,6 +267,11 @@ impl Host {
             std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
         }
         self.catalog.writing(|tx| {
+            let sql = "SELECT COUNT(*), COALESCE(SUM(admin), 0) FROM person WHERE removed IS NULL AND person <> ?1";
+            let others = tx.first(sql, &[person.id.0.into()], |r| Ok((r.int(0)?, r.int(1)?)))?.unwrap_or((0, 0));
+            if others.0 > 0 && others.1 == 0 {
+                return Err(Error::Forbidden("this is the only admin here; make somebody else one first"));
+            }
             tx.execute("UPDATE person SET removed = ?2, wrapped = NULL, next = NULL, password = NULL WHERE person = ?1", &[person.id.0.into(), now.into()])?;
             proofs::remove(tx, person.id)
         })?;

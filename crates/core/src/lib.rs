@@ -22,11 +22,11 @@ mod upkeep;
 #[cfg(test)]
 mod vectors;
 
-pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, SecondFactors, Transfer, Usage, Via};
+pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, SecondFactors, Transfer, Usage, Via, check_passkey_name};
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
 pub use host::attempts::Limit;
-pub use host::{Credential, Host, Kit, Migrated, NewSession, PasskeyRecord, Person, Place, Proof, Proofs, SessionRecord, Ticket};
+pub use host::{Credential, Host, Kit, Migrated, NewSession, Newcomer, PasskeyRecord, Person, Place, Proof, Proofs, SessionRecord, Ticket};
 pub use journal::{Difference, Differences, Op, Record, Seq};
 pub use keys::{Key, KeyRing, PersonKey, RootKey};
 pub use ledger::{Grant, KnownParty, LedgerEntry, NewGrant, Page, Rights, Scope, Standing, Terms};

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Web;
-use crate::caller::Caller;
+use crate::caller::{Caller, Proven};
 use crate::fields::{Id, Limit, List, Paging, Time};
 use crate::parties;
 use crate::problem::Problem;
@@ -207,16 +207,11 @@ async fn list_grants(caller: Caller, Query(filter): Query<Filter>) -> Result<Jso
     Ok(told(grants, page, &env))
 }
 
-/// Grant something to a party
-///
-/// What includes `share` asks for a fresh proof of who is there.
+/// Grant something to a party; asks for a fresh proof of who is there
 #[utoipa::path(post, path = "/grants", tag = "grants", request_body = NewGrant, responses(
     (status = 201, description = "Granted", body = Grant, headers(("Location" = String, description = "Where it is")))
 ))]
-async fn add_grant(caller: Caller, Json(new): Json<NewGrant>) -> Result<Response, Problem> {
-    if new.abilities.contains(&Ability::Share) {
-        caller.must_be_proven()?;
-    }
+async fn add_grant(Proven(caller): Proven<Caller>, Json(new): Json<NewGrant>) -> Result<Response, Problem> {
     let env = caller.web.gate.env().clone();
     let grant = caller.with(move |access| {
         let id = access.grant(&new.read()?)?;

@@ -4,6 +4,7 @@
 use super::Access;
 use crate::error::{Error, Result};
 use crate::host::{PasskeyRecord, SessionRecord};
+use crate::party::Party;
 
 /// Recovery codes made at a time, at most.
 const MOST_CODES: usize = 20;
@@ -20,10 +21,23 @@ pub struct SecondFactors {
     pub recovery_codes: i64,
 }
 
+/// Whether a passkey may be called so.
+pub fn check_passkey_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(Error::Invalid("a passkey's name is 1 to 100 bytes without control characters".into()));
+    }
+    Ok(())
+}
+
 impl Access {
-    /// Writes down what is about to be done to the account.
+    /// Writes down what is about to be done to the account; by a session that was not ended meanwhile, however long it took to
+    /// come here (T26).
     fn account(&self, act: &str, detail: &str) -> Result<()> {
         self.owner()?;
+        let Party { person, credential, .. } = *self.party;
+        if credential != 0 && !self.host.still_holds(person, credential)? {
+            return Err(Error::Forbidden("this session was ended meanwhile"));
+        }
         self.booking(|book| book.account(act, detail))
     }
 
@@ -35,9 +49,7 @@ impl Access {
     /// Sets the password, as a PHC string; ends all other sessions.
     pub fn set_password(&self, hash: &str) -> Result<()> {
         self.account("password-changed", "")?;
-        self.host.set_password(self.person(), hash)?;
-        self.host.forget_devices(self.person())?;
-        self.only_this_session()
+        self.host.change_password(self.person(), hash, false, self.party.credential)
     }
 
     pub fn second_factors(&self) -> Result<SecondFactors> {
@@ -54,10 +66,9 @@ impl Access {
 
     /// Answers its number.
     pub fn add_passkey(&self, name: &str, handle: &[u8], record: &str) -> Result<i64> {
-        if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-            return Err(Error::Invalid("a passkey's name is 1 to 100 bytes without control characters".into()));
-        }
+        check_passkey_name(name)?;
         self.account("passkey-added", name)?;
+        self.host.forget_devices(self.person())?;
         self.host.add_passkey(self.person(), name, handle, record)
     }
 
@@ -66,9 +77,7 @@ impl Access {
         self.owner()?;
         let Some(passkey) = self.host.passkeys(self.person())?.into_iter().find(|p| p.id == id) else { return Ok(false) };
         self.account("passkey-removed", &passkey.name)?;
-        let there = self.host.remove_passkey(self.person(), id)?;
-        self.only_this_session()?;
-        Ok(there)
+        self.host.remove_passkey(self.person(), id, self.party.credential)
     }
 
     /// The secret of an authenticator app that is asked for, and whether it is already.
@@ -92,15 +101,17 @@ impl Access {
 
     /// The first code was right.
     pub fn note_totp(&self) -> Result<()> {
+        self.host.forget_devices(self.person())?;
         self.account("authenticator-added", "")
     }
 
     /// Answers whether there was one to remove.
     pub fn remove_totp(&self) -> Result<bool> {
+        if self.totp()?.is_none() {
+            return Ok(false);
+        }
         self.account("authenticator-removed", "")?;
-        let there = self.host.remove_totp(self.person())?;
-        self.only_this_session()?;
-        Ok(there)
+        self.host.remove_totp(self.person(), self.party.credential)
     }
 
     /// Replaces all recovery codes; here by their hashes.
@@ -144,11 +155,6 @@ impl Access {
     /// The person used that way (T37): a new password, and no session of before.
     pub fn reset(&self, hash: &str, remove_factors: bool) -> Result<()> {
         self.account("reset", if remove_factors { "second factors removed" } else { "" })?;
-        if remove_factors {
-            self.host.remove_factors(self.person())?;
-        }
-        self.host.set_password(self.person(), hash)?;
-        self.host.forget_devices(self.person())?;
-        self.host.end_sessions(self.person(), 0)
+        self.host.change_password(self.person(), hash, remove_factors, 0)
     }
 }

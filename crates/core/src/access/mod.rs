@@ -32,7 +32,7 @@ use crate::tree::trash::{self, Trashed};
 use crate::tree::version::{self, Version};
 use crate::upkeep::check::Report;
 use crate::upkeep::{self, Rules, Upkeep};
-pub use account::SecondFactors;
+pub use account::{SecondFactors, check_passkey_name};
 use log::Deed;
 pub use log::{AccessRecord, Act, RecordFilter, Via};
 use tree::{TRUSTED, Tree};

@@ -26,12 +26,13 @@ impl Host {
             for (n, Limit { key, most, window }) in limits.iter().enumerate() {
                 let known = tx.first("SELECT count, since FROM attempt WHERE key = ?1", &[key.into()], |r| Ok((r.int(0)?, r.int(1)?)))?;
                 let (count, since) = known.filter(|(_, since)| (-BESIDE..*window).contains(&(now.0 - since))).unwrap_or((0, now.0));
-                let sql = "INSERT INTO attempt (key, count, since, until) VALUES (?1, ?2, ?3, ?4)
-                    ON CONFLICT (key) DO UPDATE SET count = excluded.count, since = excluded.since, until = excluded.until";
-                tx.execute(sql, &[key.into(), (count + 1).into(), since.into(), (since + window).into()])?;
+                // A window that is full needs no more writing.
                 if count >= *most {
                     return Ok(Some((n, since + window - now.0)));
                 }
+                let sql = "INSERT INTO attempt (key, count, since, until) VALUES (?1, ?2, ?3, ?4)
+                    ON CONFLICT (key) DO UPDATE SET count = excluded.count, since = excluded.since, until = excluded.until";
+                tx.execute(sql, &[key.into(), (count + 1).into(), since.into(), (since + window).into()])?;
             }
             Ok(None)
         })

@@ -1,6 +1,7 @@
 //! What people prove themselves with: passwords, passkeys, codes of an authenticator app, recovery codes; and the browsers
 //! they did it with. `auth` says what is right; here is what it compares with, and what may be used once.
 
+use super::session::end_others;
 use super::{Host, person_row};
 use crate::env::Timestamp;
 use crate::error::{Error, Result};
@@ -19,6 +20,8 @@ pub struct Proofs {
     /// The secret of the authenticator app, once its first code was right.
     pub totp: Option<Vec<u8>>,
     pub passkeys: i64,
+    /// How often any of it was changed or taken away: a session that was proven before such a change does not open after it.
+    pub changes: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,14 +56,14 @@ fn totp_name(person: PersonId) -> String {
 impl Host {
     /// What the person of this name has to prove. The same work where there is none.
     pub fn proofs(&self, name: &str) -> Result<Option<Proofs>> {
-        let sql = "SELECT p.person, p.password, t.secret, (SELECT COUNT(*) FROM passkey k WHERE k.person = p.person) FROM person p
+        let sql = "SELECT p.person, p.password, t.secret, (SELECT COUNT(*) FROM passkey k WHERE k.person = p.person), p.proofs FROM person p
             LEFT JOIN totp t ON t.person = p.person AND t.proven IS NOT NULL WHERE p.name = ?1 AND p.removed IS NULL";
         self.catalog.reading(|tx| {
             tx.first(sql, &[name.into()], |r| {
                 let person = PersonId(r.int(0)?);
                 let (password, totp) = (r.opt_text(1)?.map(str::to_owned), r.opt_blob(2)?.map(<[u8]>::to_vec));
                 let totp = totp.map(|kept| self.open_secret(&totp_name(person), kept)).transpose()?;
-                Ok(Proofs { person, password, totp, passkeys: r.int(3)? })
+                Ok(Proofs { person, password, totp, passkeys: r.int(3)?, changes: r.int(4)? })
             })
         })
     }
@@ -90,10 +93,11 @@ impl Host {
     }
 
     /// By the authenticator's name for it.
-    pub fn passkey(&self, handle: &[u8]) -> Result<Option<PasskeyRecord>> {
-        let sql = "SELECT k.id, k.person, k.handle, k.name, k.record, k.created, k.used FROM passkey k
+    /// With it [`Proofs::changes`] of whose it is.
+    pub fn passkey(&self, handle: &[u8]) -> Result<Option<(PasskeyRecord, i64)>> {
+        let sql = "SELECT k.id, k.person, k.handle, k.name, k.record, k.created, k.used, p.proofs FROM passkey k
             JOIN person p ON p.person = k.person AND p.removed IS NULL WHERE k.handle = ?1";
-        self.catalog.reading(|tx| tx.first(sql, &[handle.into()], passkey_row))
+        self.catalog.reading(|tx| tx.first(sql, &[handle.into()], |r| Ok((passkey_row(r)?, r.int(7)?))))
     }
 
     pub(crate) fn passkeys(&self, person: PersonId) -> Result<Vec<PasskeyRecord>> {
@@ -125,9 +129,21 @@ impl Host {
         })
     }
 
-    pub(crate) fn remove_passkey(&self, person: PersonId, id: i64) -> Result<bool> {
-        let sql = "DELETE FROM passkey WHERE person = ?1 AND id = ?2";
-        self.catalog.writing(|tx| Ok(tx.execute(sql, &[person.0.into(), id.into()])? == 1))
+    /// Ends all sessions but one with it.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] where the person could not sign in any more.
+    pub(crate) fn remove_passkey(&self, person: PersonId, id: i64, but: i64) -> Result<bool> {
+        let now = self.env.now();
+        self.catalog.writing(|tx| {
+            let there = tx.execute("DELETE FROM passkey WHERE person = ?1 AND id = ?2", &[person.0.into(), id.into()])? == 1;
+            let left = "SELECT 1 FROM person p WHERE p.person = ?1 AND (p.password IS NOT NULL OR EXISTS (SELECT 1 FROM passkey k WHERE k.person = p.person))";
+            if tx.first(left, &[person.0.into()], |_| Ok(()))?.is_none() {
+                return Err(Error::Forbidden("this is all you can sign in with; set a password or add another passkey first"));
+            }
+            changed(tx, person, but, now)?;
+            Ok(there)
+        })
     }
 
     /// The secret of an authenticator app, and whether its first code was right already.
@@ -145,8 +161,28 @@ impl Host {
         })
     }
 
-    pub(crate) fn remove_totp(&self, person: PersonId) -> Result<bool> {
-        self.catalog.writing(|tx| Ok(tx.execute("DELETE FROM totp WHERE person = ?1", &[person.0.into()])? == 1))
+    /// Ends all sessions but one with it.
+    pub(crate) fn remove_totp(&self, person: PersonId, but: i64) -> Result<bool> {
+        let now = self.env.now();
+        self.catalog.writing(|tx| {
+            let there = tx.execute("DELETE FROM totp WHERE person = ?1", &[person.0.into()])? == 1;
+            changed(tx, person, but, now)?;
+            Ok(there)
+        })
+    }
+
+    /// Sets the password, a PHC string, and ends all sessions but one; with `remove_factors` passkeys, authenticator app and
+    /// recovery codes go with it.
+    pub(crate) fn change_password(&self, person: PersonId, hash: &str, remove_factors: bool, but: i64) -> Result<()> {
+        let now = self.env.now();
+        self.catalog.writing(|tx| {
+            let factors = ["DELETE FROM passkey WHERE person = ?1", "DELETE FROM totp WHERE person = ?1", "DELETE FROM recovery_code WHERE person = ?1"];
+            for sql in factors.into_iter().filter(|_| remove_factors) {
+                tx.execute(sql, &[person.0.into()])?;
+            }
+            tx.execute("UPDATE person SET password = ?2 WHERE person = ?1", &[person.0.into(), hash.into()])?;
+            changed(tx, person, but, now)
+        })
     }
 
     /// Uses a step's code; false where it or a later one was used before (T34).
@@ -161,16 +197,6 @@ impl Host {
         let now = self.env.now().0;
         let sql = "UPDATE recovery_code SET used = ?3 WHERE person = ?1 AND hash = ?2 AND used IS NULL";
         self.catalog.writing(|tx| Ok(tx.execute(sql, &[person.0.into(), hash[..].into(), now.into()])? == 1))
-    }
-
-    /// Passkeys, authenticator app and recovery codes.
-    pub(crate) fn remove_factors(&self, person: PersonId) -> Result<()> {
-        self.catalog.writing(|tx| {
-            for sql in ["DELETE FROM passkey WHERE person = ?1", "DELETE FROM totp WHERE person = ?1", "DELETE FROM recovery_code WHERE person = ?1"] {
-                tx.execute(sql, &[person.0.into()])?;
-            }
-            Ok(())
-        })
     }
 
     pub(crate) fn set_recovery_codes(&self, person: PersonId, hashes: &[[u8; 32]]) -> Result<()> {
@@ -194,15 +220,29 @@ impl Host {
         Ok(self.catalog.reading(|tx| tx.first(sql, &[hash[..].into(), name.into()], |_| Ok(())))?.is_some())
     }
 
+    /// Of more than twenty the one that was used longest ago is forgotten.
     pub fn note_device(&self, hash: &[u8; 32], person: PersonId) -> Result<()> {
         let now = self.env.now().0;
-        let sql = "INSERT INTO known_device (hash, person, used) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO UPDATE SET used = excluded.used";
-        self.catalog.writing(|tx| tx.execute(sql, &[hash[..].into(), person.0.into(), now.into()]).map(|_| ()))
+        self.catalog.writing(|tx| {
+            let sql = "INSERT INTO known_device (hash, person, used) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO UPDATE SET used = excluded.used";
+            tx.execute(sql, &[hash[..].into(), person.0.into(), now.into()])?;
+            let sql = "DELETE FROM known_device WHERE person = ?1
+                AND hash NOT IN (SELECT hash FROM known_device WHERE person = ?1 ORDER BY used DESC, hash LIMIT 20)";
+            tx.execute(sql, &[person.0.into()]).map(|_| ())
+        })
     }
 
+    /// Of before there was a second factor: each of them has tries at it of its own.
     pub(crate) fn forget_devices(&self, person: PersonId) -> Result<()> {
         self.catalog.writing(|tx| tx.execute("DELETE FROM known_device WHERE person = ?1", &[person.0.into()]).map(|_| ()))
     }
+}
+
+/// What the person proves themself with is another from now on: who was proven before, and has no session yet, gets none; and all
+/// sessions but one end (T30).
+fn changed(tx: &dyn Tx, person: PersonId, but: i64, now: Timestamp) -> Result<()> {
+    tx.execute("UPDATE person SET proofs = proofs + 1 WHERE person = ?1", &[person.0.into()])?;
+    end_others(tx, person, but, now)
 }
 
 /// Forgets all that a person proved themself with.

@@ -2,14 +2,16 @@
 
 use super::Host;
 use crate::env::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::party::{PartyId, PersonId};
 use crate::store::catalog::{Row, Tx};
 
 /// A session ends when it was not used for so long, whatever end it was given.
 const IDLE: i64 = 30 * Timestamp::DAY;
-/// Sessions of one person; one more ends the oldest.
+/// Sessions of one person; one more ends the oldest. Those that await a second factor end only each other: whoever knows the
+/// password alone ends no others.
 const MOST: i64 = 100;
+const MOST_AWAITING: i64 = 10;
 /// How long ended sessions stay on record.
 const KEPT: i64 = 90 * Timestamp::DAY;
 
@@ -19,6 +21,8 @@ pub struct NewSession<'a> {
     pub person: PersonId,
     /// Of the token.
     pub hash: &'a [u8; 32],
+    /// [`super::Proofs::changes`] as it was when the person was proven.
+    pub changes: i64,
     /// The second factor is due: it opens nothing yet.
     pub awaits: bool,
     pub until: Timestamp,
@@ -72,13 +76,21 @@ fn session_row(r: &dyn Row) -> Result<SessionRecord> {
 
 impl Host {
     /// Answers the session's number.
+    ///
+    /// # Errors
+    /// [`Error::Again`] where what the person proved themself with was changed meanwhile.
     pub fn open_session(&self, new: &NewSession<'_>) -> Result<i64> {
         let now = self.env.now();
         self.catalog.writing(|tx| {
-            let sql = "SELECT COUNT(*), MIN(id) FROM credential WHERE person = ?1 AND kind = 'session' AND revoked IS NULL AND expires > ?2";
-            let open = tx.first(sql, &[new.person.0.into(), now.0.into()], |r| Ok((r.int(0)?, r.opt_int(1)?)))?;
+            let changes = tx.first("SELECT proofs FROM person WHERE person = ?1 AND removed IS NULL", &[new.person.0.into()], |r| r.int(0))?;
+            if changes != Some(new.changes) {
+                return Err(Error::Again("what you sign in with was changed a moment ago"));
+            }
+            let sql = "SELECT COUNT(*), MIN(c.id) FROM credential c JOIN session s ON s.person = c.person AND s.credential = c.id
+                WHERE c.person = ?1 AND c.kind = 'session' AND c.revoked IS NULL AND c.expires > ?2 AND s.awaits = ?3";
+            let open = tx.first(sql, &[new.person.0.into(), now.0.into(), i64::from(new.awaits).into()], |r| Ok((r.int(0)?, r.opt_int(1)?)))?;
             if let Some((count, Some(oldest))) = open
-                && count >= MOST
+                && count >= if new.awaits { MOST_AWAITING } else { MOST }
             {
                 end(tx, new.person, oldest, now)?;
             }
@@ -112,12 +124,12 @@ impl Host {
     }
 
     /// The person has proven all that is asked of them: the session is open, under a new token, so that whoever knew the old
-    /// one has nothing (T30). Answers whether there was one to renew.
-    pub fn renew_session(&self, person: PersonId, id: i64, hash: &[u8; 32], until: Timestamp) -> Result<bool> {
+    /// one has nothing (T30), for `longest` milliseconds since it began. Answers whether there was one to renew.
+    pub fn renew_session(&self, person: PersonId, id: i64, hash: &[u8; 32], longest: i64) -> Result<bool> {
         let now = self.env.now();
         self.catalog.writing(|tx| {
-            let sql = "UPDATE credential SET hash = ?3, expires = ?4 WHERE person = ?1 AND id = ?2 AND kind = 'session' AND revoked IS NULL";
-            let there = tx.execute(sql, &[person.0.into(), id.into(), hash[..].into(), until.0.into()])? == 1;
+            let sql = "UPDATE credential SET hash = ?3, expires = created + ?4 WHERE person = ?1 AND id = ?2 AND kind = 'session' AND revoked IS NULL";
+            let there = tx.execute(sql, &[person.0.into(), id.into(), hash[..].into(), longest.into()])? == 1;
             let sql = "UPDATE session SET awaits = 0, proven = ?3 WHERE person = ?1 AND credential = ?2";
             tx.execute(sql, &[person.0.into(), id.into(), now.0.into()])?;
             Ok(there)
@@ -130,19 +142,20 @@ impl Host {
         self.catalog.writing(|tx| end(tx, person, id, now))
     }
 
-    /// Ends all sessions of a person but one.
+    /// Ends all sessions of a person but one, and forgets the browsers they signed in with.
     pub(crate) fn end_sessions(&self, person: PersonId, but: i64) -> Result<()> {
-        let now = self.env.now().0;
-        let sql = "UPDATE credential SET revoked = ?3 WHERE person = ?1 AND kind = 'session' AND id <> ?2 AND revoked IS NULL";
-        self.catalog.writing(|tx| tx.execute(sql, &[person.0.into(), but.into(), now.into()]).map(|_| ()))
+        let now = self.env.now();
+        self.catalog.writing(|tx| end_others(tx, person, but, now))
     }
 
-    /// Forgets sessions that ended long ago. The newest credential stays, so that no number is given twice.
+    /// Forgets sessions that ended long ago, and those whose second factor never came. The newest credential stays, so that no
+    /// number is given twice.
     pub fn forget_sessions(&self) -> Result<()> {
-        let before = self.env.now().plus(-KEPT).0;
-        let old = "SELECT person, id FROM credential c WHERE kind = 'session' AND (expires < ?1 OR revoked < ?1)
-            AND id < (SELECT MAX(id) FROM credential n WHERE n.person = c.person) LIMIT 1000";
-        let old = self.catalog.reading(|tx| tx.all(old, &[before.into()], |r| Ok((r.int(0)?, r.int(1)?))))?;
+        let now = self.env.now();
+        let old = "SELECT c.person, c.id FROM credential c JOIN session s ON s.person = c.person AND s.credential = c.id
+            WHERE c.kind = 'session' AND (c.expires < ?1 OR c.revoked < ?1 OR s.awaits = 1 AND c.expires < ?2)
+            AND c.id < (SELECT MAX(n.id) FROM credential n WHERE n.person = c.person) LIMIT 1000";
+        let old = self.catalog.reading(|tx| tx.all(old, &[now.plus(-KEPT).0.into(), now.0.into()], |r| Ok((r.int(0)?, r.int(1)?))))?;
         if old.is_empty() {
             return Ok(());
         }
@@ -154,6 +167,13 @@ impl Host {
             Ok(())
         })
     }
+}
+
+/// Ends all sessions of a person but one, and forgets the browsers they signed in with, whose tries have counts of their own.
+pub(super) fn end_others(tx: &dyn Tx, person: PersonId, but: i64, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE credential SET revoked = ?3 WHERE person = ?1 AND kind = 'session' AND id <> ?2 AND revoked IS NULL";
+    tx.execute(sql, &[person.0.into(), but.into(), now.0.into()])?;
+    tx.execute("DELETE FROM known_device WHERE person = ?1", &[person.0.into()]).map(|_| ())
 }
 
 fn end(tx: &dyn Tx, person: PersonId, id: i64, now: Timestamp) -> Result<bool> {

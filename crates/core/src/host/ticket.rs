@@ -3,7 +3,7 @@
 
 use super::Host;
 use crate::env::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::party::PersonId;
 use crate::store::catalog::Row;
 
@@ -34,14 +34,13 @@ fn ticket_row(r: &dyn Row) -> Result<Ticket> {
 }
 
 impl Host {
-    /// # Errors
-    /// [`Error::Busy`] where too many of the kind wait.
+    /// Of too many of a kind the oldest is let go.
     pub fn put_ticket(&self, ticket: &Ticket) -> Result<()> {
-        let now = self.env.now();
         self.catalog.writing(|tx| {
-            let sql = "SELECT COUNT(*) FROM ticket WHERE kind = ?1 AND expires > ?2";
-            if tx.first(sql, &[(&ticket.kind).into(), now.0.into()], |r| r.int(0))?.unwrap_or(0) >= MOST {
-                return Err(Error::Busy);
+            let count = tx.first("SELECT COUNT(*) FROM ticket WHERE kind = ?1", &[(&ticket.kind).into()], |r| r.int(0))?.unwrap_or(0);
+            if count >= MOST {
+                let sql = "DELETE FROM ticket WHERE hash IN (SELECT hash FROM ticket WHERE kind = ?1 ORDER BY created, hash LIMIT 1)";
+                tx.execute(sql, &[(&ticket.kind).into()])?;
             }
             let sql = "INSERT INTO ticket (hash, kind, person, body, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             let person = ticket.person.map_or(0, |p| p.0);

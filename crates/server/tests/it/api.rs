@@ -176,7 +176,7 @@ fn a_person_shares_sees_and_takes_back() {
     s.send("PUT", "/photos/a", &[], "x").expect(201);
     s.run(&["person", "add", "bob"]).unwrap();
     let bob = basic("bob", s.run(&["app-password", "add", "bob", "--quiet"]).unwrap().trim());
-    let token = session(&s, "ann", Session::Open);
+    let token = session(&s, "ann", Session::Proven);
     let reads = || s.send_as(&bob, "GET", "/dav/files/ann/photos/a", &[], "").status;
     assert_eq!(reads(), 404);
 

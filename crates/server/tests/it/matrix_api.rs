@@ -66,7 +66,7 @@ const RULES: &[(&str, &str, &str, Rule)] = &[
     ("DELETE", "/parties/{id}", "", Rule::Person),
     ("GET", "/parties/{id}/grants", "", Rule::Person),
     ("GET", "/grants", "", Rule::Person),
-    ("POST", "/grants", r#"{"party":2,"scope":"/","abilities":["read"]}"#, Rule::Person),
+    ("POST", "/grants", r#"{"party":2,"scope":"/","abilities":["read"]}"#, Rule::Proven),
     ("POST", "/grants", r#"{"party":2,"scope":"/","abilities":["share"]}"#, Rule::Proven),
     ("GET", "/grants/{id}", "", Rule::Person),
     ("DELETE", "/grants/{id}", "", Rule::Person),

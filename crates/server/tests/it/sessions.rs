@@ -61,9 +61,10 @@ pub fn session(s: &Server, person: &str, like: Session) -> String {
         Session::Expired => env.now().plus(Timestamp::HOUR / 2),
         _ => env.now().plus(Timestamp::DAY),
     };
+    let changes = host.proofs(person).expect("the catalog").expect("the person").changes;
     let person = host.person(person).expect("the person").id;
     let awaits = matches!(like, Session::AwaitsSecondFactor);
-    let new = NewSession { person, hash: &Token::hash(token.reveal()), awaits, until, address: "127.0.0.1", agent: "test" };
+    let new = NewSession { person, hash: &Token::hash(token.reveal()), changes, awaits, until, address: "127.0.0.1", agent: "test" };
     let id = host.open_session(&new).expect("a session");
     if matches!(like, Session::Ended) {
         host.end_session(person, id).expect("its end");

@@ -1,6 +1,7 @@
 -- Signing in: what a person proves themself with, and what that opens.
 ALTER TABLE person ADD COLUMN admin BIGINT NOT NULL DEFAULT 0;  -- 1: may invite people and look after their accounts
 UPDATE person SET admin = 1 WHERE person = (SELECT MIN(person) FROM person WHERE removed IS NULL);
+ALTER TABLE person ADD COLUMN proofs BIGINT NOT NULL DEFAULT 0; -- how often what they prove themself with was changed or taken away
 CREATE TABLE session (              -- what a credential of the kind "session" has beside
   person BIGINT NOT NULL, credential BIGINT NOT NULL,
   awaits BIGINT NOT NULL,           -- 1: the password was right, the second factor is due
