@@ -228,3 +228,21 @@ fn challenges_are_few_for_one_address() {
     assert_eq!((0..200).filter(|_| world.auth.ask_passkey(from(1)).unwrap().is_ok()).count(), 100);
     assert!(world.auth.ask_passkey(from(2)).unwrap().is_ok());
 }
+
+#[test]
+fn the_last_way_in_stays_and_a_passkey_is_part_of_a_proof() {
+    let (world, mut device, ann) = with_passkey();
+    assert!(refused(&world.auth.prove(&ann.session, Again { password: PASSWORD, code: None }).unwrap()), "the password alone is no proof");
+    let codes = world.auth.make_recovery_codes(&world.access(&ann.session)).unwrap();
+    let proven = open(world.auth.prove(&ann.session, Again { password: PASSWORD, code: Some(codes[0].reveal()) }).unwrap());
+    assert!(world.access(&proven.session).remove_passkey(1).unwrap(), "there is a password");
+
+    let world = World::new();
+    let link = world.auth.owner_link().unwrap().expect("nobody lives here");
+    let challenge = world.auth.welcome_passkey(link.reveal(), "ann", here()).unwrap().unwrap();
+    let answer = device.register(&challenge).unwrap();
+    let first = |name| First::Passkey { ticket: challenge.ticket.reveal(), name, credential: &answer };
+    assert!(matches!(world.auth.accept(link.reveal(), "ann", first(""), here()), Err(Error::Invalid(_))), "before the link is spent");
+    let ann = open(world.auth.accept(link.reveal(), "ann", first("phone"), here()).unwrap());
+    assert!(matches!(world.access(&ann.session).remove_passkey(1), Err(Error::Forbidden(_))), "all she can sign in with");
+}

@@ -80,13 +80,13 @@ fn t35_what_awaits_its_second_factor_opens_nothing() {
 
 #[test]
 fn t34_a_code_works_once_and_few_may_be_tried() {
-    let (world, secret, ann) = with_app();
+    let (world, secret, before) = with_app();
     let now = START + 30 * Timestamp::SECOND;
     let right = code(&secret, now);
     let (one, two) = (pending(world.sign_in(PASSWORD, here())), pending(world.sign_in(PASSWORD, here())));
     let earlier = code(&secret, now - 30_000);
     assert!(refused(&world.auth.code(&one, &earlier, here()).unwrap()), "its step was used already, to begin with");
-    open(world.auth.code(&one, &right, here()).unwrap());
+    let ann = open(world.auth.code(&one, &right, here()).unwrap());
     assert!(refused(&world.auth.code(&two, &right, here()).unwrap()), "used a moment ago, in another session");
 
     world.pass(Timestamp::HOUR);
@@ -96,6 +96,9 @@ fn t34_a_code_works_once_and_few_may_be_tried() {
     assert_eq!(wrong.iter().filter(|w| refused(w)).count(), 5);
     assert!(matches!(world.auth.code(&token, &code(&secret, now), here()).unwrap(), SignIn::Throttled(_)), "the right one is not looked at");
     // Whoever has the password has used up all tries; the person's own browser has tries of its own.
+    let old = before.device.expect("known before there was an app");
+    let old = Client { device: Some(old.reveal()), ..here() };
+    assert!(matches!(world.auth.code(&token, &code(&secret, now), old).unwrap(), SignIn::Throttled(_)), "its tries went with the change");
     let device = ann.device.expect("a browser is known once it signed in");
     let mine = Client { device: Some(device.reveal()), ..here() };
     let token = pending(world.sign_in(PASSWORD, mine));
@@ -180,4 +183,50 @@ fn what_was_proven_long_ago_is_proven_anew_under_a_new_token() {
     assert!(proven.session.proven_lately(Timestamp(now)) && proven.session.party.credential == session.party.credential);
     assert!(world.is_open(proven.token.reveal()) && !world.is_open(ann.token.reveal()));
     assert!((0..40).filter(|_| refused(&prove("wrong", None))).count() <= 20);
+}
+
+#[test]
+fn t30_a_sign_in_under_way_does_not_outlive_a_changed_password() {
+    let world = World::of_ann();
+    let ann = world.signed_in();
+    // What a sign-in read before the change, and ends after it.
+    let before = world.gate.host().proofs("ann").unwrap().expect("ann").changes;
+    world.auth.change_password(&world.access(&ann.session), "another horse battery").unwrap();
+    assert!(matches!(world.auth.open(ann.session.party.person, before, here()), Err(Error::Again(_))));
+    let now = world.gate.host().proofs("ann").unwrap().expect("ann").changes;
+    world.auth.open(ann.session.party.person, now, here()).unwrap();
+}
+
+#[test]
+fn t26_an_ended_session_finishes_nothing_it_had_begun() {
+    let world = World::of_ann();
+    let (one, two) = (world.signed_in(), world.signed_in());
+    let theirs = world.access(&two.session);
+    world.access(&one.session).end_other_sessions().unwrap();
+    assert!(matches!(world.auth.change_password(&theirs, "another horse battery"), Err(Error::Forbidden(_))));
+    open(world.sign_in(PASSWORD, here()));
+}
+
+#[test]
+fn t35_sessions_that_await_end_only_each_other_and_are_few() {
+    let (world, secret, ann) = with_app();
+    let outcomes: Vec<_> = (0..30).map(|_| world.sign_in(PASSWORD, here())).collect();
+    assert_eq!(outcomes.iter().filter(|o| matches!(o, SignIn::SecondFactor { .. })).count(), 20, "the password alone is a try like others");
+    assert!(world.is_open(ann.token.reveal()));
+    assert!(world.access(&ann.session).sessions().unwrap().iter().filter(|s| s.awaits).count() <= 10);
+    let SignIn::SecondFactor { token, .. } = &outcomes[19] else { panic!("the newest holds") };
+    open(world.auth.code(token.reveal(), &code(&secret, START + 30 * Timestamp::SECOND), here()).unwrap());
+    world.pass(Timestamp::HOUR);
+    world.auth.forget_old().unwrap();
+    assert!(world.access(&ann.session).sessions().unwrap().iter().all(|s| !s.awaits));
+}
+
+#[test]
+fn what_nobody_can_guess_uses_up_nobodys_tries() {
+    let world = World::of_ann();
+    for n in 0..11_000_u32 {
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + n / 90).to_string();
+        let _ = world.auth.link("guess", client(&address)).unwrap();
+    }
+    open(world.sign_in(PASSWORD, client("198.51.100.9")));
 }

@@ -99,3 +99,17 @@ fn t37_a_reset_ends_sessions_keeps_second_factors_and_works_once_within_minutes(
     let ledger: Vec<_> = admin.ledger(holm_core::Page::ALL).unwrap().into_iter().map(|e| e.body).collect();
     assert_eq!(ledger.iter().filter(|b| b.contains("reset-offered") && b.contains("admin bob")).count(), 4, "{ledger:#?}");
 }
+
+#[test]
+fn t56_links_are_for_the_holm_they_were_made_in() {
+    let world = World::new();
+    let owner = world.auth.owner_link().unwrap().expect("nobody lives here");
+    let invited = world.auth.invite(&invitation(), 7).unwrap();
+    let accept = |token: &str, name: &str| world.auth.accept(token, name, First::Password(PASSWORD), here());
+    assert!(matches!(accept(invited.reveal(), "bob"), Err(Error::Forbidden(_))), "an invitation makes no owner");
+    // Somebody comes to live here at the command line, while the link is still printed somewhere.
+    world.gate.host().add_person("ann", None, 0).unwrap();
+    assert_eq!(world.auth.link(owner.reveal(), here()).unwrap(), Ok(None));
+    assert!(matches!(accept(owner.reveal(), "eve"), Err(Error::Forbidden(_))));
+    assert!(!open(accept(invited.reveal(), "bob").unwrap()).session.admin);
+}
