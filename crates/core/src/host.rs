@@ -268,7 +268,7 @@ impl Host {
             std::fs::remove_dir_all(&dir).map_err(Error::io(format!("deleting {}", dir.display())))?;
         }
         self.catalog.writing(|tx| {
-            let sql = "SELECT COUNT(*), COALESCE(SUM(admin), 0) FROM person WHERE removed IS NULL AND person <> ?1";
+            let sql = "SELECT COUNT(*), COUNT(CASE WHEN admin = 1 THEN 1 END) FROM person WHERE removed IS NULL AND person <> ?1";
             let others = tx.first(sql, &[person.id.0.into()], |r| Ok((r.int(0)?, r.int(1)?)))?.unwrap_or((0, 0));
             if others.0 > 0 && others.1 == 0 {
                 return Err(Error::Forbidden("this is the only admin here; make somebody else one first"));
