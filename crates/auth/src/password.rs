@@ -99,6 +99,7 @@ mod tests {
     fn t32_nobodys_hash_costs_what_others_cost_and_opens_for_nothing() {
         let env = crate::fixture::env();
         let real = hash(&env, "correct horse").unwrap();
+        // A PHC string begins with its separator: what stands before it is empty.
         let cost = |phc: &str| phc.split('$').skip(1).take(3).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(cost(&real), cost(NOBODY), "algorithm, version and parameters");
         assert!(verify(Some(&real), "correct horse").unwrap());
