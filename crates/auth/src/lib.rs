@@ -1,9 +1,10 @@
-//! Who are you: passwords, passkeys, codes, app passwords, sessions, and the limiter that stands before every check. Ends in
-//! a [`holm_core::Party`]; knows nothing about HTTP.
+//! Who are you: passwords, passkeys, codes, app passwords, sessions, tokens of apps, and the limiter that stands before every
+//! check. Ends in a [`holm_core::Party`]; knows nothing about HTTP.
 
 #[cfg(test)]
 mod fixture;
 mod limiter;
+pub mod oauth;
 mod passkey;
 pub mod password;
 mod secret;
@@ -57,6 +58,7 @@ pub struct Auth {
     origin: String,
     sessions: session::Believed,
     checked: Mutex<HashMap<[u8; 32], Checked>>,
+    bearers: Mutex<HashMap<[u8; 32], Checked>>,
     uses: Mutex<HashMap<(PersonId, i64), Timestamp>>,
 }
 
@@ -71,6 +73,7 @@ impl Auth {
             origin: origin.to_owned(),
             sessions: session::Believed::default(),
             checked: Mutex::default(),
+            bearers: Mutex::default(),
             uses: Mutex::default(),
         }
     }
@@ -81,6 +84,11 @@ impl Auth {
 
     fn env(&self) -> &Env {
         self.gate.env()
+    }
+
+    /// Where people open holm in their browsers.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The name that authenticator apps show.
@@ -145,7 +153,8 @@ impl Auth {
     pub fn forget_old(&self) -> Result<()> {
         self.host().forget_tries(self.env().now())?;
         self.host().forget_tickets()?;
-        self.host().forget_sessions()
+        self.host().forget_sessions()?;
+        self.host().forget_tokens()
     }
 
     fn used(&self, party: &Party, now: Timestamp) {

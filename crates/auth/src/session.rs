@@ -62,7 +62,7 @@ pub(crate) struct Believed(Mutex<HashMap<[u8; 32], (Session, Timestamp)>>);
 
 impl Session {
     fn new(record: &SessionRecord) -> Session {
-        let party = Party { person: record.person, id: PartyId::OWNER, credential: record.id, label: "web".into() };
+        let party = Party { person: record.person, id: PartyId::OWNER, credential: record.id, label: "web".into(), limits: None };
         Session { party: party.into(), person: record.name.as_str().into(), admin: record.admin, proven: record.proven }
     }
 

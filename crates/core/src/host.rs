@@ -9,6 +9,7 @@ mod reach;
 mod rotation;
 mod session;
 mod ticket;
+pub(crate) mod token;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -31,12 +32,14 @@ pub use kit::Kit;
 pub use proofs::{PasskeyRecord, Proofs};
 pub use session::{NewSession, SessionRecord};
 pub use ticket::Ticket;
+pub use token::{ClientRecord, NewToken, TokenRecord};
 
 const HOST_SCHEMA: &[&str] = &[
     include_str!("store/schema/host.sql"),
     include_str!("store/schema/host_2.sql"),
     include_str!("store/schema/host_3.sql"),
     include_str!("store/schema/host_4.sql"),
+    include_str!("store/schema/host_5.sql"),
 ];
 const PERSON_SCHEMA: &[&str] = &[
     include_str!("store/schema/person.sql"),
@@ -324,12 +327,12 @@ impl Host {
     }
 
     /// Answers the credential's number.
-    pub(crate) fn add_credential(&self, person: PersonId, party: PartyId, name: &str, hash: &[u8; 32]) -> Result<i64> {
+    pub(crate) fn add_credential(&self, person: PersonId, party: PartyId, kind: &str, name: &str, hash: &[u8; 32]) -> Result<i64> {
         let now = self.env.now().0;
         self.catalog.writing(|tx| {
             let id = next_credential(tx, person)?;
-            let sql = "INSERT INTO credential (person, id, party, kind, name, hash, created) VALUES (?1, ?2, ?3, 'app-password', ?4, ?5, ?6)";
-            tx.execute(sql, &[person.0.into(), id.into(), party.0.into(), name.into(), hash[..].into(), now.into()])?;
+            let sql = "INSERT INTO credential (person, id, party, kind, name, hash, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            tx.execute(sql, &[person.0.into(), id.into(), party.0.into(), kind.into(), name.into(), hash[..].into(), now.into()])?;
             Ok(id)
         })
     }
@@ -389,7 +392,7 @@ impl Host {
             JOIN person p ON p.person = c.person AND p.removed IS NULL WHERE c.hash = ?1 AND c.kind = 'app-password' AND c.revoked IS NULL";
         self.catalog.reading(|tx| {
             tx.first(sql, &[hash[..].into()], |r| {
-                let party = Party { person: PersonId(r.int(0)?), id: PartyId(r.int(2)?), credential: r.int(1)?, label: r.text(3)?.to_owned() };
+                let party = Party { person: PersonId(r.int(0)?), id: PartyId(r.int(2)?), credential: r.int(1)?, label: r.text(3)?.to_owned(), limits: None };
                 Ok(Proof { party, person: r.text(4)?.to_owned(), before: r.opt_int(5)?.is_some() })
             })
         })

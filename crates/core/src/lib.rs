@@ -22,17 +22,21 @@ mod upkeep;
 #[cfg(test)]
 mod vectors;
 
+pub use access::sharing::{AllowedApp, NewApp};
 pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, SecondFactors, Transfer, Usage, Via, check_passkey_name};
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
 pub use host::attempts::Limit;
-pub use host::{Credential, Host, Kit, Migrated, NewSession, Newcomer, PasskeyRecord, Person, Place, Proof, Proofs, SessionRecord, Ticket};
+pub use host::{
+    ClientRecord, Credential, Host, Kit, Migrated, NewSession, NewToken, Newcomer, PasskeyRecord, Person, Place, Proof, Proofs, SessionRecord, Ticket,
+    TokenRecord,
+};
 pub use journal::{Difference, Differences, Op, Record, Seq};
 pub use keys::{Key, KeyRing, PersonKey, RootKey};
 pub use ledger::{Grant, KnownParty, LedgerEntry, NewGrant, Page, Rights, Scope, Standing, Terms};
 pub use mutant::mutant;
 pub use name::{MAX_NAME, Name, Path};
-pub use party::{Abilities, Ability, Party, PartyId, PartyKind, PersonId};
+pub use party::{Abilities, Ability, Limits, Party, PartyId, PartyKind, PersonId};
 pub use store::INLINE_MAX;
 pub use store::content::{NewContent, NewPart};
 pub use store::upload::ContentWriter;

@@ -1,6 +1,7 @@
 //! Who has to do with a person's data: the nouns that `auth` makes and `Gate` takes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
@@ -154,12 +155,30 @@ pub struct Party {
     pub credential: i64,
     /// What the journal calls it: "laptop", "rclone on the NAS".
     pub label: String,
+    /// None: the credential is for all that its party may do.
+    pub limits: Option<Arc<Limits>>,
+}
+
+/// What a credential is for, of all that its party may do: an app that was let in twice has two, and neither may do what was
+/// allowed to the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// By these grants alone.
+    pub grants: Vec<i64>,
+    /// Through these protocols alone, as [`crate::Via`] names them; none named: through any.
+    pub doors: Vec<String>,
+}
+
+impl Limits {
+    pub(crate) fn opens(&self, door: &str) -> bool {
+        self.doors.is_empty() || self.doors.iter().any(|d| d == door)
+    }
 }
 
 impl Party {
     /// The operator at this machine's command line, who holds the root key anyway.
     pub fn operator(person: PersonId) -> Party {
-        Party { person, id: PartyId::OWNER, credential: 0, label: "command line".into() }
+        Party { person, id: PartyId::OWNER, credential: 0, label: "command line".into(), limits: None }
     }
 }
 

@@ -1,12 +1,14 @@
-//! Who asks: the session in the cookie, and nothing else. App passwords and whatever other doors take open nothing here
-//! (T35).
+//! Who asks: the session in the cookie. App passwords and whatever other doors take open nothing here (T35); an app that was let in
+//! may ask for what it was granted, and is told that all else is not for it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use holm_auth::{Session, Standing};
-use holm_core::{Access, Error, Via, mutant};
+use holm_auth::{Session, Standing, Verdict};
+use holm_core::{Access, Error, Party, Via, mutant};
 use holm_http::client::ClientAddress;
+use holm_http::credentials::bearer;
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -43,9 +45,12 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Proble
 ///
 /// # Errors
 /// [`Kind::SignIn`] where it brings none that holds, [`Kind::SecondFactor`] where it is not open yet.
-async fn session(headers: &HeaderMap, web: &Web) -> Result<Session, Problem> {
+async fn session(headers: &HeaderMap, web: &Web, address: IpAddr) -> Result<Session, Problem> {
     let none = || Problem::new(Kind::SignIn, "sign in first; app passwords are not for this");
-    let token = token(headers).ok_or_else(none)?;
+    let Some(token) = token(headers) else {
+        let app = app(headers, web, address).await?.is_some();
+        return Err(if app { Problem::new(Kind::Forbidden, "this is for the person themself, not for an app they let in") } else { none() });
+    };
     if let Some(session) = web.auth.session_believed(token) {
         return Ok(session);
     }
@@ -54,6 +59,23 @@ async fn session(headers: &HeaderMap, web: &Web) -> Result<Session, Problem> {
         Standing::Open(session) => Ok(session),
         Standing::SecondFactorDue => Err(Problem::new(Kind::SecondFactor, "give the second factor first, then ask again")),
         Standing::Nothing => Err(none()),
+    }
+}
+
+/// The app whose access token a request brings.
+async fn app(headers: &HeaderMap, web: &Web, address: IpAddr) -> Result<Option<(Arc<Party>, Arc<str>)>, Problem> {
+    let Some(token) = bearer(headers) else { return Ok(None) };
+    let verdict = match web.auth.bearer_believed(&token) {
+        Some(verdict) => verdict,
+        None => {
+            let auth = web.auth.clone();
+            blocking(move || Ok(auth.bearer(&token, address)?)).await?
+        }
+    };
+    match verdict {
+        Verdict::Admitted(party, person) => Ok(Some((party, person))),
+        Verdict::Unknown => Ok(None),
+        Verdict::Throttled(seconds) => Err(Problem::throttled(seconds)),
     }
 }
 
@@ -84,8 +106,9 @@ impl FromRequestParts<Web> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut Parts, web: &Web) -> Result<Caller, Problem> {
-        let session = session(&head.headers, web).await?;
-        Ok(Caller { session, address: ClientAddress::of(&head.extensions), web: web.clone() })
+        let address = ClientAddress::of(&head.extensions);
+        let session = session(&head.headers, web, address).await?;
+        Ok(Caller { session, address, web: web.clone() })
     }
 }
 

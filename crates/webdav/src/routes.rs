@@ -15,6 +15,7 @@ use holm_http::client::ClientAddress;
 use holm_http::{credentials, path};
 use http::header::HOST;
 use http::{HeaderValue, Method, StatusCode};
+use zeroize::Zeroizing;
 
 use crate::parents;
 
@@ -37,6 +38,15 @@ pub fn routes(webdav: Webdav) -> Router {
 }
 
 async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
+    let method = credentials::bearer(request.headers()).map(|_| request.method().clone());
+    let response = answer(webdav, request).await;
+    match method {
+        Some(method) if response.status() == StatusCode::FORBIDDEN => insufficient(&method, response),
+        _ => response,
+    }
+}
+
+async fn answer(webdav: Webdav, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
     if head.uri.path_and_query().is_some_and(|p| p.as_str().len() > path::MAX_URI) {
         return Failure::new(StatusCode::URI_TOO_LONG, "the URI is longer than 8 KiB").into_response();
@@ -123,43 +133,68 @@ fn host_of_http2(head: &mut http::request::Parts) {
     }
 }
 
-/// Basic credentials with an app password become a party; all else is refused here.
+/// What a request proves itself with.
+enum Presented {
+    Basic(String, Zeroizing<String>),
+    Bearer(Zeroizing<String>),
+}
+
+/// An app password or an access token become a party; all else is refused here.
 async fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> Result<(Arc<Party>, Arc<str>), Box<Response>> {
-    let Some((name, secret)) = credentials::basic(headers) else { return Err(unauthorized().into()) };
-    let verdict = match webdav.auth.believed(&name, &secret) {
+    let basic = credentials::basic(headers).map(|(name, secret)| Presented::Basic(name, secret));
+    let presented = basic.or_else(|| credentials::bearer(headers).map(Presented::Bearer));
+    let Some(presented) = presented else { return Err(unauthorized(webdav, false).into()) };
+    let believed = match &presented {
+        Presented::Basic(name, secret) => webdav.auth.believed(name, secret),
+        Presented::Bearer(token) => webdav.auth.bearer_believed(token),
+    };
+    let name = if let Presented::Basic(name, _) = &presented { name.chars().take(64).collect() } else { String::new() };
+    let token = matches!(presented, Presented::Bearer(_));
+    let verdict = match believed {
         Some(verdict) => Ok(verdict),
         None => {
-            let (auth, name) = (webdav.auth.clone(), name.clone());
-            let asked = tokio::task::spawn_blocking(move || auth.app_password(&name, &secret, address)).await;
-            asked.unwrap_or(Err(holm_core::Error::Poisoned))
+            let auth = webdav.auth.clone();
+            let asked = tokio::task::spawn_blocking(move || match presented {
+                Presented::Basic(name, secret) => auth.app_password(&name, &secret, address),
+                Presented::Bearer(token) => auth.bearer(&token, address),
+            });
+            asked.await.unwrap_or(Err(holm_core::Error::Poisoned))
         }
     };
     match verdict {
         Ok(Verdict::Admitted(party, person)) => Ok((party, person)),
         Ok(Verdict::Unknown) => {
             // For the keeper, and for tools that close doors by the log. The name is a stranger's text.
-            tracing::warn!(name = ?name.chars().take(64).collect::<String>(), %address, "sign-in failed");
-            Err(unauthorized().into())
+            tracing::warn!(?name, %address, "sign-in failed");
+            Err(unauthorized(webdav, token).into())
         }
         Ok(Verdict::Throttled(seconds)) => {
             tracing::debug!(%address, seconds, "sign-in throttled");
             let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).header("Retry-After", seconds);
-            let text = format!(
-                "Too many wrong passwords from here; wait {} minutes.
-",
-                (seconds + 59) / 60
-            );
+            let text = format!("Too many wrong passwords from here; wait {} minutes.\n", (seconds + 59) / 60);
             Err(answer.body(Body::from(text)).expect("a number is a header").into())
         }
         Err(e) => Err(Failure::from(e).into_response().into()),
     }
 }
 
-fn unauthorized() -> Response {
+/// Basic stands first: what knows only one scheme, and takes the first, is a WebDAV client.
+fn unauthorized(webdav: &Webdav, token: bool) -> Response {
+    let error = if token { ", error=\"invalid_token\"" } else { "" };
     Response::builder()
         .status(StatusCode::UNAUTHORIZED)
         .header("WWW-Authenticate", "Basic realm=\"holm\", charset=\"UTF-8\"")
+        .header("WWW-Authenticate", format!("Bearer resource_metadata=\"{}/.well-known/oauth-protected-resource/dav\"{error}", webdav.auth.origin()))
         .header("Content-Type", "text/plain; charset=utf-8")
         .body(Body::from("Sign in with your name and an app password (holm app-password add NAME).\n"))
-        .expect("a static answer")
+        .expect("an origin is a header")
+}
+
+/// What an app that was let in lacks, where that is why it is refused (RFC 6750 §3.1).
+fn insufficient(method: &Method, mut response: Response) -> Response {
+    let reads = method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT");
+    let lacks = if reads { "files:r" } else { "files:rw" };
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{lacks}\"");
+    response.headers_mut().append("WWW-Authenticate", HeaderValue::try_from(challenge).expect("plain text"));
+    response
 }

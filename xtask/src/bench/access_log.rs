@@ -97,7 +97,7 @@ impl World {
             access.connect(PartyKind::Device, &format!("device {n}"), Scope::everything(), Abilities::READ, &[n as u8; 32])?;
         }
         let known = access.parties(Page::ALL)?.into_iter().zip(1..);
-        let parties = known.map(|(p, credential)| Arc::new(Party { person, id: p.id, credential, label: p.name })).collect();
+        let parties = known.map(|(p, credential)| Arc::new(Party { person, id: p.id, credential, label: p.name, limits: None })).collect();
         Ok(World { data, clock, env, gate, person, parties })
     }
 

@@ -81,6 +81,12 @@ const MUTANTS: &[(&str, &str, By)] = &[
     ("person-in-path-ignored", "another person's path leads to one's own tree", Test("webdav::scopes_and_other_people")),
     ("cross-site-taken", "a page of another site may change something", Test("api::t27_pages_of_others_change_nothing")),
     ("anybody-keeps-this-holm", "whoever is signed in is an admin", Test("matrix_api::t26_t35_t58_every_operation_is_for_whom_its_rule_says")),
+    ("token-at-any-door", "an access token opens doors that it is not for", Test("tests::bearer::t35_a_token_opens_the_doors_it_is_for")),
+    (
+        "token-takes-all-grants",
+        "a token does what its app was allowed another time",
+        Test("tests::bearer::t26_a_token_does_what_was_allowed_with_it_and_no_more"),
+    ),
     ("proof-for-ever", "a proof of who is there holds as long as the session", Test("matrix_api::t26_t35_t58_every_operation_is_for_whom_its_rule_says")),
     ("who-lives-here-told", "only whoever lives here can be made known", Test("grants::t58_meeting_a_person_does_not_tell_whether_they_are_here")),
     ("decoded-twice", "a path is decoded twice", Test("path::tests::t01_paths")),

@@ -1,5 +1,6 @@
 //! Signing in, end to end: a real catalog, a clock moved by hand, an authenticator in software.
 
+mod bearer;
 mod passkey;
 mod sign_in;
 mod welcome;

@@ -3,13 +3,35 @@
 
 use super::Access;
 use super::log::{self, AccessRecord, RecordFilter};
+use crate::env::Timestamp;
 use crate::error::{Error, Result};
-use crate::host;
+use crate::host::{self, token};
 use crate::journal;
-use crate::ledger::{self, Book, Grant, KnownParty, LedgerEntry, NewGrant, Page, Scope};
+use crate::ledger::{self, Book, Grant, KnownParty, LedgerEntry, NewGrant, Page, Scope, Terms};
 use crate::mutant::mutant;
 use crate::name::Path;
 use crate::party::{Abilities, PartyId, PartyKind};
+
+/// An app that a person lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewApp {
+    pub name: String,
+    /// What it proves to be: its origin, or the address of the document it describes itself with.
+    pub subject: String,
+    pub grants: Vec<(Scope, Abilities)>,
+    /// In the words that were shown to the person.
+    pub purpose: String,
+    pub terms: Option<Terms>,
+    pub until: Option<Timestamp>,
+}
+
+/// What letting an app in came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedApp {
+    pub party: PartyId,
+    pub credential: i64,
+    pub grants: Vec<i64>,
+}
 
 impl Access {
     pub(super) fn owner(&self) -> Result<()> {
@@ -111,7 +133,38 @@ impl Access {
             book.grant(&NewGrant::new(party, scope.clone(), abilities), &rights)?;
             Ok(party)
         })?;
-        self.host.add_credential(self.person(), party, name, hash)
+        self.host.add_credential(self.person(), party, "app-password", name, hash)
+    }
+
+    /// Lets an app in. Its party is the one it was known as before, where it was; its credential is for what is granted now alone.
+    pub fn allow_app(&self, app: &NewApp) -> Result<AllowedApp> {
+        self.owner()?;
+        let rights = self.rights()?;
+        let (party, grants) = self.booking(|book| {
+            let known = ledger::by_subject(book.tx, book.person, PartyKind::App, &app.subject)?;
+            let party = known.map_or_else(|| book.meet(PartyKind::App, &app.name, &app.subject), Ok)?;
+            let grants = app.grants.iter().map(|(scope, abilities)| {
+                let (purpose, terms) = (app.purpose.clone(), app.terms.clone());
+                let new = NewGrant { party, scope: scope.clone(), abilities: *abilities, purpose, terms, from: None, until: app.until };
+                book.grant(&new, &rights)
+            });
+            Ok((party, grants.collect::<Result<Vec<_>>>()?))
+        })?;
+        // It is proven by tokens, which come and go; this hash is of nothing.
+        let credential = self.host.add_credential(self.person(), party, token::APP, &app.name, &self.tree.env.random())?;
+        Ok(AllowedApp { party, credential, grants })
+    }
+
+    /// Another credential for what an app was allowed already.
+    pub fn allow_app_again(&self, party: PartyId, name: &str) -> Result<i64> {
+        self.owner()?;
+        self.host.add_credential(self.person(), party, token::APP, name, &self.tree.env.random())
+    }
+
+    /// The app's party, where it was let in before and has not been shown the door.
+    pub fn known_app(&self, subject: &str) -> Result<Option<PartyId>> {
+        self.owner()?;
+        self.store().catalog.reading(|tx| ledger::by_subject(tx, self.person(), PartyKind::App, subject))
     }
 
     /// Ends a credential, and its party with its last one; answers whether there was one.

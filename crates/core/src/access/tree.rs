@@ -108,7 +108,7 @@ impl Tree {
     }
 
     /// What a party may do, as it was at most a second ago.
-    pub fn rights(&self, party: PartyId) -> Result<Arc<Rights>> {
+    fn rights(&self, party: PartyId) -> Result<Arc<Rights>> {
         let now = self.env.now();
         let mut known = self.rights.lock().expect("known rights");
         if !(0..TRUSTED).contains(&now.0.saturating_sub(known.at.0)) {
@@ -124,6 +124,13 @@ impl Tree {
         let rights = Arc::new(self.store.catalog.reading(|tx| ledger::rights(tx, self.store.person, party))?);
         known.of.insert(party, rights.clone());
         Ok(rights)
+    }
+
+    /// The same, by the credential that the party came with.
+    pub fn held(&self, party: &Party) -> Result<Arc<Rights>> {
+        let rights = self.rights(party.id)?;
+        let limits = party.limits.as_ref().filter(|_| !mutant("token-takes-all-grants"));
+        Ok(limits.map_or(rights.clone(), |limits| Arc::new(rights.by(&limits.grants))))
     }
 
     /// What is known of the ledger is looked at again.

@@ -255,6 +255,7 @@ pub(super) fn remove(tx: &dyn Tx, person: PersonId) -> Result<()> {
         "DELETE FROM recovery_code WHERE person = ?1",
         "DELETE FROM known_device WHERE person = ?1",
         "DELETE FROM ticket WHERE person = ?1",
+        "DELETE FROM token WHERE person = ?1",
     ] {
         tx.execute(sql, &[person.0.into()])?;
     }

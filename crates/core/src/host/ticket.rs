@@ -67,6 +67,22 @@ impl Host {
         Ok((taken == 1).then_some(ticket))
     }
 
+    /// Makes a ticket one of another kind, which may hold longer; of several who try at once, one has it. What it was made for is
+    /// known to have been done, when somebody comes with it again.
+    pub fn turn_ticket(&self, hash: &[u8; 32], kind: &str, into: &str, until: Timestamp) -> Result<Option<Ticket>> {
+        let Some(ticket) = self.ticket(hash, kind)? else { return Ok(None) };
+        let sql = "UPDATE ticket SET kind = ?3, expires = ?4 WHERE hash = ?1 AND kind = ?2";
+        let turned = self.catalog.writing(|tx| tx.execute(sql, &[hash[..].into(), kind.into(), into.into(), until.0.into()]))?;
+        Ok((turned == 1).then_some(ticket))
+    }
+
+    /// Writes anew what a ticket is for, unless that changed meanwhile; answers whether it did not.
+    pub fn change_ticket(&self, before: &Ticket, body: &str) -> Result<bool> {
+        let sql = "UPDATE ticket SET body = ?3 WHERE hash = ?1 AND kind = ?2 AND body = ?4";
+        let params = [before.hash[..].into(), (&before.kind).into(), body.into(), (&before.body).into()];
+        self.catalog.writing(|tx| Ok(tx.execute(sql, &params)? == 1))
+    }
+
     /// Those of a kind that hold, the newest first.
     pub fn tickets(&self, kind: &str) -> Result<Vec<Ticket>> {
         let sql = "SELECT hash, kind, person, body, created, expires FROM ticket WHERE kind = ?1 AND expires > ?2 ORDER BY created DESC LIMIT 1000";

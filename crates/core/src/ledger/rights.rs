@@ -66,6 +66,11 @@ impl Rights {
         Rights::new(self.held.iter().map(cut).filter(|r| !r.abilities.is_empty()).collect())
     }
 
+    /// What of it comes of these grants.
+    pub(crate) fn by(&self, grants: &[i64]) -> Rights {
+        Rights::new(self.held.iter().filter(|r| grants.contains(&r.grant)).cloned().collect())
+    }
+
     /// The keys of a folder's members that lead to something that may be read.
     pub(crate) fn next_names(&self, folder: &Path, now: Timestamp) -> BTreeSet<String> {
         let readable = self.held.iter().filter(|r| r.abilities.contains(Ability::Read) && r.is_now(now));

@@ -73,7 +73,7 @@ pub fn reseal(store: &Store, env: &Env) -> Result<Upkeep> {
 /// One round, in the order in which each step makes the next one's work.
 pub fn run(store: &Store, env: &Env, rules: &Rules) -> Result<Upkeep> {
     let now = pace::advance(store, env, rules)?;
-    let party = Party { person: store.person, id: PartyId::OWNER, credential: 0, label: "retention".into() };
+    let party = Party { person: store.person, id: PartyId::OWNER, credential: 0, label: "retention".into(), limits: None };
     let purged = thin::trash(store, env, &party, now.plus(-rules.retention.trash_millis()))?;
     thin::condemned(store, env, &party)?;
     let versions = thin::versions(store, now, &rules.retention)?;

@@ -28,7 +28,7 @@ fn guest(world: &World, scope: &str, may: &str) -> (Access, PartyId, i64) {
 }
 
 fn enter(world: &World, party: PartyId) -> Access {
-    let party = Party { person: world.person, id: party, credential: 0, label: "guest".into() };
+    let party = Party { person: world.person, id: party, credential: 0, label: "guest".into(), limits: None };
     world.gate.admit(Arc::new(party), DOOR).unwrap()
 }
 
@@ -175,7 +175,7 @@ fn t58_another_person_has_what_they_were_granted_and_no_more() {
     let world = world();
     let host = world.gate.host();
     let bob = host.add_person("bob", None, 0).unwrap();
-    let bobs = |id, credential| Arc::new(Party { person: bob.id, id, credential, label: "bob".into() });
+    let bobs = |id, credential| Arc::new(Party { person: bob.id, id, credential, label: "bob".into(), limits: None });
     let visit = || world.gate.admit_to(world.person, bobs(PartyId::OWNER, 0), DOOR);
     assert!(matches!(visit(), Err(Error::NoSuchPerson(_))) && host.reachable(bob.id).unwrap().is_empty());
     let party = world.access().meet(PartyKind::Person, "bob", &host.subject(bob.id).unwrap()).unwrap();

@@ -16,6 +16,7 @@ mod matrix;
 mod matrix_api;
 mod mended;
 mod mounts;
+mod oauth;
 mod rclone;
 mod recovery;
 mod schemathesis;

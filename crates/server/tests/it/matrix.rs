@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::oauth::token;
 use crate::server::{Server, basic};
 
 /// What a method asks of whoever comes.
@@ -96,6 +97,7 @@ fn callers(s: &Server) -> Vec<Caller> {
     let last = s.run(&["app-password", "list", "ann"]).unwrap().lines().last().unwrap().split('\t').next().unwrap().to_owned();
     s.run(&["app-password", "revoke", "ann", &last]).unwrap();
     let expired = device(s, "expired grant", &[("/", "read,write,delete", &["--for", "1s"])]);
+    let app = |scope: &str, doors: &[&str], ago| format!("Bearer {}", token(s, scope, doors, ago));
     let all = vec![
         caller("anonymous", String::new(), "", 401),
         caller("a wrong kind of credential", "Bearer 0123456789abcdef".into(), "", 401),
@@ -112,6 +114,11 @@ fn callers(s: &Server) -> Vec<Caller> {
         caller("with an expired grant", expired, "", 403),
         caller("with a revoked grant", revoked, "", 403),
         caller("with a revoked credential", ended, "", 401),
+        caller("an app that may do everything", app("files:rw", &[], 0), "read,append,write,delete", 403),
+        caller("an app that reads", app("files:r:/in", &["webdav"], 0), "read", 403),
+        caller("an app with folders of its own", app("notes:rw", &[], 0), "", 403),
+        caller("an app at another door", app("files:rw", &["remotestorage"], 0), "", 403),
+        caller("an app whose time is over", app("files:rw", &[], 91 * 86_400_000), "", 401),
     ];
     std::thread::sleep(Duration::from_millis(1_200));
     all

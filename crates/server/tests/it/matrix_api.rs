@@ -139,6 +139,8 @@ fn callers(s: &Server) -> Vec<Caller> {
         stranger("an app password for a session", &s.secret, vec![], "sign-in"),
         stranger("a session for a bearer's token", "", header(format!("Bearer {proven}")), "sign-in"),
         stranger("a session for an app password", "", header(basic("ann", &proven)), "sign-in"),
+        stranger("an app that may do everything", "", header(format!("Bearer {}", crate::oauth::token(s, "files:rw", &[], 0))), "forbidden"),
+        stranger("an app's token for a session", &crate::oauth::token(s, "files:rw", &[], 0), vec![], "sign-in"),
         stranger("two sessions", "", vec![format!("Cookie: __Host-holm={proven}; __Host-holm={proven}")], "sign-in"),
         stranger("a session under another name", "", vec![format!("Cookie: holm={proven}")], "sign-in"),
         stranger("a session whose time is over", &of("ann", Session::Expired), vec![], "sign-in"),

@@ -25,7 +25,8 @@ impl Entropy for Ago {
     }
 }
 
-fn host(s: &Server, ago: i64) -> (Host, Env) {
+/// The server's data, opened beside it.
+pub fn host(s: &Server, ago: i64) -> (Host, Env) {
     let text = std::fs::read_to_string(s.dir.path().join("root.key")).expect("the root key");
     // The first two words tell what the line is, and its version.
     let mut words = text.split_whitespace().skip(2);
