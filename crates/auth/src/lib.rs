@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod fixture;
 mod limiter;
+mod link;
 pub mod oauth;
 mod passkey;
 pub mod password;
@@ -20,10 +21,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use holm_core::{Env, Gate, Host, Party, PersonId, Proof, Result, Timestamp, mutant};
+use holm_core::{CredentialKind, Env, Gate, Host, Party, PersonId, Proof, Result, Timestamp, mutant};
 use webauthn_rs::prelude::{Url, Webauthn};
 
 pub use limiter::{Limiter, Try};
+pub use link::{LinkVerdict, Shown};
 pub use passkey::Challenge;
 pub use secret::Secret;
 pub use session::{Client, Opened, PROVEN, Session, Standing};
@@ -103,14 +105,33 @@ impl Auth {
 
     /// The verdict on an app password that was right a moment ago. Never waits.
     pub fn believed(&self, name: &str, secret: &str) -> Option<Verdict> {
+        let (party, person) = self.checked_lately(&Secret::hash(secret)).filter(|(_, person)| **person == *name)?;
+        Some(Verdict::Admitted(party, person))
+    }
+
+    /// Whom the credential with this hash proved a moment ago.
+    fn checked_lately(&self, hash: &[u8; 32]) -> Option<(Arc<Party>, Arc<str>)> {
         let now = self.env().now();
         let checked = self.checked.lock().expect("checked credentials");
-        let (party, person, at) = checked.get(&Secret::hash(secret))?;
-        if **person != *name || !(mutant("believed-for-ever") || (0..BELIEVED).contains(&(now.0 - at.0))) {
+        let (party, person, at) = checked.get(hash)?;
+        if !(mutant("believed-for-ever") || (0..BELIEVED).contains(&(now.0 - at.0))) {
             return None;
         }
         self.used(party, now);
-        Some(Verdict::Admitted(party.clone(), person.clone()))
+        Some((party.clone(), person.clone()))
+    }
+
+    /// Believes a credential for a moment.
+    fn check(&self, hash: [u8; 32], party: Party, person: &str, now: Timestamp) -> Arc<Party> {
+        let party = Arc::new(party);
+        let mut checked = self.checked.lock().expect("checked credentials");
+        if checked.len() >= KEPT {
+            checked.clear();
+        }
+        checked.insert(hash, (party.clone(), person.into(), now));
+        drop(checked);
+        self.used(&party, now);
+        party
     }
 
     /// Checks an app password for the account `name`, presented from `address`. Blocking.
@@ -124,7 +145,7 @@ impl Auth {
         }
         let hash = Secret::hash(secret);
         let known = self.checked.lock().expect("checked credentials").get(&hash).is_some_and(|(_, person, _)| **person == *name);
-        let found = self.host().proof(&hash)?.filter(|proof| proof.person == name);
+        let found = self.host().proof(CredentialKind::AppPassword, &hash)?.filter(|proof| proof.person == name);
         // A credential that was right before is not counted: strangers must not lock its owner out. Whether another one is
         // right is looked at after it was counted.
         let counted = !known && !found.as_ref().is_some_and(|proof| proof.before || mutant("limiter-after-verify"));
@@ -138,15 +159,8 @@ impl Auth {
         if counted {
             self.limiter.succeeded(Try::Account(name, address))?;
         }
-        let (party, person): (_, Arc<str>) = (Arc::new(party), person.into());
-        let mut checked = self.checked.lock().expect("checked credentials");
-        if checked.len() >= KEPT {
-            checked.clear();
-        }
-        checked.insert(hash, (party.clone(), person.clone(), now));
-        drop(checked);
-        self.used(&party, now);
-        Ok(Verdict::Admitted(party, person))
+        let party = self.check(hash, party, &person, now);
+        Ok(Verdict::Admitted(party, person.into()))
     }
 
     /// Forgets tries that count no more, tickets whose time is over and sessions that ended long ago.

@@ -43,6 +43,8 @@ pub enum Try<'a> {
     Session(PersonId, i64),
     /// A token, which no guessing finds; only the noise is kept down.
     Token(IpAddr),
+    /// A link's password: the person whose link it is and the number of its credential, from an address.
+    Link(PersonId, i64, IpAddr),
     /// A question that is written down until it is answered.
     Challenge(IpAddr),
 }
@@ -74,7 +76,7 @@ impl Try<'_> {
     /// The address, if its limit is the first: once it is refused, the names it makes up take no room.
     fn place(&self) -> Option<String> {
         match self {
-            Try::Account(_, address) | Try::Token(address) => Some(format!("address {}", place(*address))),
+            Try::Account(_, address) | Try::Link(_, _, address) | Try::Token(address) => Some(format!("address {}", place(*address))),
             _ => None,
         }
     }
@@ -102,6 +104,10 @@ impl Try<'_> {
             Try::Session(person, id) => vec![limit(format!("session {} {id}", person.0), PER_DEVICE, QUARTER)],
             // Its place alone: what can not be guessed must not use up what others may try.
             Try::Token(_) => Vec::new(),
+            Try::Link(person, id, address) => {
+                let key = format!("link {} {id}", person.0);
+                vec![limit(format!("{key} from {}", place(*address)), PER_ACCOUNT_THERE, QUARTER), limit(key, PER_ACCOUNT, Timestamp::HOUR)]
+            }
             Try::Challenge(address) => vec![limit(format!("challenge {}", place(*address)), CHALLENGES, QUARTER)],
         });
         limits

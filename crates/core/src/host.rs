@@ -2,6 +2,7 @@
 //! that opens them is handed in. Passwords and secrets come here already hashed (`auth` does that).
 
 pub(crate) mod attempts;
+mod credential;
 mod engine;
 mod kit;
 mod proofs;
@@ -18,14 +19,15 @@ use std::sync::Arc;
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::keys::{Key, KeyRing, PersonKey, RootKey};
-use crate::ledger::{Book, NewGrant, Page, Rights, Scope};
+use crate::ledger::{Book, NewGrant, Rights, Scope};
 use crate::mutant::mutant;
-use crate::party::{Abilities, Party, PartyId, PartyKind, PersonId};
+use crate::party::{Abilities, Party, PartyKind, PersonId};
 use crate::store::catalog::{Catalog, Row, Tx};
 use crate::store::content::{Store, bytes32};
 use crate::store::sqlite::sync_dir;
 use crate::tree::entry::{ROOT, TRASH};
 
+pub use credential::{Credential, CredentialKind, NewCredential, Proof};
 use engine::Engine;
 pub use engine::{Migrated, Place};
 pub use kit::Kit;
@@ -40,6 +42,7 @@ const HOST_SCHEMA: &[&str] = &[
     include_str!("store/schema/host_3.sql"),
     include_str!("store/schema/host_4.sql"),
     include_str!("store/schema/host_5.sql"),
+    include_str!("store/schema/host_6.sql"),
 ];
 const PERSON_SCHEMA: &[&str] = &[
     include_str!("store/schema/person.sql"),
@@ -79,27 +82,6 @@ pub enum Newcomer {
     Invited,
     /// At the command line, or by an admin; the first one is the owner.
     Added,
-}
-
-/// A way in which a party proves itself: an app password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credential {
-    pub id: i64,
-    pub party: PartyId,
-    pub name: String,
-    pub created: Timestamp,
-    pub used: Option<Timestamp>,
-    pub revoked: Option<Timestamp>,
-}
-
-/// Whom a credential proves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
-    pub party: Party,
-    /// The name of the person whose party it is.
-    pub person: String,
-    /// It has done so before.
-    pub before: bool,
 }
 
 impl Host {
@@ -325,89 +307,6 @@ impl Host {
     pub fn verify(&self) -> Result<Vec<String>> {
         self.catalog.verify()
     }
-
-    /// Answers the credential's number.
-    pub(crate) fn add_credential(&self, person: PersonId, party: PartyId, kind: &str, name: &str, hash: &[u8; 32]) -> Result<i64> {
-        let now = self.env.now().0;
-        self.catalog.writing(|tx| {
-            let id = next_credential(tx, person)?;
-            let sql = "INSERT INTO credential (person, id, party, kind, name, hash, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            tx.execute(sql, &[person.0.into(), id.into(), party.0.into(), kind.into(), name.into(), hash[..].into(), now.into()])?;
-            Ok(id)
-        })
-    }
-
-    /// App passwords.
-    pub fn credentials(&self, person: PersonId, page: Page) -> Result<Vec<Credential>> {
-        let sql = "SELECT id, party, name, created, used, revoked FROM credential WHERE person = ?1 AND kind = 'app-password' AND id > ?2 ORDER BY id LIMIT ?3";
-        self.catalog.reading(|tx| {
-            tx.all(sql, &[person.0.into(), page.after.into(), page.limit().into()], |r| {
-                Ok(Credential {
-                    id: r.int(0)?,
-                    party: PartyId(r.int(1)?),
-                    name: r.text(2)?.to_owned(),
-                    created: Timestamp(r.int(3)?),
-                    used: r.opt_int(4)?.map(Timestamp),
-                    revoked: r.opt_int(5)?.map(Timestamp),
-                })
-            })
-        })
-    }
-
-    /// Answers whose it was, if there was one to revoke.
-    pub(crate) fn revoke_credential(&self, person: PersonId, id: i64) -> Result<Option<PartyId>> {
-        let now = self.env.now().0;
-        self.catalog.writing(|tx| {
-            let sql = "SELECT party FROM credential WHERE person = ?1 AND id = ?2 AND kind = 'app-password' AND revoked IS NULL";
-            let party = tx.first(sql, &[person.0.into(), id.into()], |r| r.int(0))?;
-            let sql = "UPDATE credential SET revoked = ?3 WHERE person = ?1 AND id = ?2 AND kind = 'app-password' AND revoked IS NULL";
-            tx.execute(sql, &[person.0.into(), id.into(), now.into()])?;
-            Ok(party.map(PartyId))
-        })
-    }
-
-    /// Ends all credentials of a party.
-    pub(crate) fn revoke_credentials(&self, person: PersonId, party: PartyId) -> Result<()> {
-        let now = self.env.now().0;
-        let sql = "UPDATE credential SET revoked = ?3 WHERE person = ?1 AND party = ?2 AND revoked IS NULL";
-        self.catalog.writing(|tx| tx.execute(sql, &[person.0.into(), party.0.into(), now.into()]).map(|_| ()))
-    }
-
-    pub(crate) fn has_credentials(&self, person: PersonId, party: PartyId) -> Result<bool> {
-        let sql = "SELECT 1 FROM credential WHERE person = ?1 AND party = ?2 AND revoked IS NULL LIMIT 1";
-        self.catalog.reading(|tx| Ok(tx.first(sql, &[person.0.into(), party.0.into()], |_| Ok(()))?.is_some()))
-    }
-
-    /// Whether a credential that was proven a while ago still holds.
-    pub(crate) fn still_holds(&self, person: PersonId, credential: i64) -> Result<bool> {
-        let sql = "SELECT 1 FROM credential c JOIN person p ON p.person = c.person AND p.removed IS NULL
-            WHERE c.person = ?1 AND c.id = ?2 AND c.revoked IS NULL AND (c.expires IS NULL OR c.expires > ?3)";
-        let now = self.env.now().0;
-        self.catalog.reading(|tx| Ok(tx.first(sql, &[person.0.into(), credential.into(), now.into()], |_| Ok(()))?.is_some()))
-    }
-
-    /// What an app password with this hash proves.
-    pub fn proof(&self, hash: &[u8; 32]) -> Result<Option<Proof>> {
-        let sql = "SELECT c.person, c.id, c.party, c.name, p.name, c.used FROM credential c
-            JOIN person p ON p.person = c.person AND p.removed IS NULL WHERE c.hash = ?1 AND c.kind = 'app-password' AND c.revoked IS NULL";
-        self.catalog.reading(|tx| {
-            tx.first(sql, &[hash[..].into()], |r| {
-                let party = Party { person: PersonId(r.int(0)?), id: PartyId(r.int(2)?), credential: r.int(1)?, label: r.text(3)?.to_owned(), limits: None };
-                Ok(Proof { party, person: r.text(4)?.to_owned(), before: r.opt_int(5)?.is_some() })
-            })
-        })
-    }
-
-    /// Records when credentials were last used; kept in memory by `auth` between calls.
-    pub fn note_uses(&self, uses: &[(PersonId, i64, Timestamp)]) -> Result<()> {
-        self.catalog.writing(|tx| {
-            for (person, id, at) in uses {
-                let sql = "UPDATE credential SET used = ?3 WHERE person = ?1 AND id = ?2";
-                tx.execute(sql, &[person.0.into(), (*id).into(), at.0.into()])?;
-            }
-            Ok(())
-        })
-    }
 }
 
 /// Whether a person may have this name at all.
@@ -417,12 +316,6 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         return Err(Error::Invalid(format!("\"{name}\" is no name for a person: use 1 to 64 of a-z, 0-9, . _ -, beginning with a letter or digit")));
     }
     Ok(())
-}
-
-/// The number that a person's next credential has.
-fn next_credential(tx: &dyn Tx, person: PersonId) -> Result<i64> {
-    let newest = "SELECT COALESCE(MAX(id), 0) + 1 FROM credential WHERE person = ?1";
-    Ok(tx.first(newest, &[person.0.into()], |r| r.int(0))?.unwrap_or(1))
 }
 
 /// The keys that the catalog, opened with `key`, tells of.
@@ -452,7 +345,7 @@ fn person_row(r: &dyn Row) -> Result<Person> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger;
+    use crate::ledger::{self, Page};
     use crate::store::sqlite::{Deleted, Sqlite};
 
     #[test]
@@ -479,7 +372,7 @@ mod tests {
             let host = Host::open(dir.path(), root.clone(), env.clone()).unwrap();
             let store = host.open_store(PersonId(1)).unwrap();
             let may = |hash: u8, path: &str| {
-                let party = host.proof(&[hash; 32]).unwrap().unwrap().party;
+                let party = host.proof(CredentialKind::AppPassword, &[hash; 32]).unwrap().unwrap().party;
                 let rights = store.catalog.reading(|tx| ledger::rights(tx, party.person, party.id)).unwrap();
                 let path = crate::name::Path::parse(path).unwrap();
                 crate::Ability::ALL.into_iter().filter(|a| rights.allows(*a, &path, env.now())).count()

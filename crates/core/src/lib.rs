@@ -23,13 +23,15 @@ mod upkeep;
 mod vectors;
 
 pub use access::sharing::{AllowedApp, NewApp};
-pub use access::{Access, AccessRecord, Act, Content, Cut, Gate, RecordFilter, SecondFactors, Transfer, Usage, Via, check_passkey_name};
+pub use access::{
+    Access, AccessRecord, Act, Content, Cut, Gate, Link, LinkEnd, NewLink, RecordFilter, SecondFactors, Transfer, Usage, Via, check_passkey_name,
+};
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
 pub use host::attempts::Limit;
 pub use host::{
-    ClientRecord, Credential, Host, Kit, Migrated, NewSession, NewToken, Newcomer, PasskeyRecord, Person, Place, Proof, Proofs, SessionRecord, Ticket,
-    TokenRecord,
+    ClientRecord, Credential, CredentialKind, Host, Kit, Migrated, NewSession, NewToken, Newcomer, PasskeyRecord, Person, Place, Proof, Proofs, SessionRecord,
+    Ticket, TokenRecord,
 };
 pub use journal::{Difference, Differences, Op, Record, Seq};
 pub use keys::{Key, KeyRing, PersonKey, RootKey};

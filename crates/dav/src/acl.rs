@@ -4,7 +4,7 @@
 use holm_core::{Abilities, Ability, Access, Path};
 use holm_formats::xml::Writer;
 
-use crate::mount::Mount;
+use crate::mount::{Mount, Principals};
 
 /// Properties of every resource here that are about access.
 pub const NAMES: &[&str] = &[
@@ -70,16 +70,26 @@ pub enum Control {
 
 /// Writes the property called `name`, if it is one of [`NAMES`].
 pub fn write(xml: &mut Writer, name: &str, mount: &Mount, control: Control) -> bool {
+    let known = mount.principals();
+    match (name, known) {
+        ("owner", Some(known)) if control != Control::Server => href(xml, name, if control == Control::Principal { &known.own } else { &known.owner }),
+        ("current-user-principal", Some(known)) => href(xml, name, &known.own),
+        // RFC 5397 §3
+        ("current-user-principal", None) => xml.open("d:current-user-principal").empty("d:unauthenticated").close("d:current-user-principal"),
+        ("principal-collection-set", Some(known)) => href(xml, name, &known.all),
+        ("owner" | "principal-collection-set", _) => xml.empty(&format!("d:{name}")),
+        _ => return of_control(xml, name, known, control),
+    };
+    true
+}
+
+fn of_control(xml: &mut Writer, name: &str, known: Option<&Principals>, control: Control) -> bool {
     match name {
-        "owner" if control == Control::Server => xml.empty("d:owner"),
-        "owner" => href(xml, name, if control == Control::Principal { &mount.principal } else { &mount.owner }),
-        "current-user-principal" => href(xml, name, &mount.principal),
-        "principal-collection-set" => href(xml, name, &mount.principals),
         // There are no groups, and no lists but the one shown.
         "group" | "inherited-acl-set" => xml.empty(&format!("d:{name}")),
         "supported-privilege-set" => supported(xml),
         "current-user-privilege-set" => current(xml, if let Control::Tree(rights) = control { rights } else { Rights::READ }),
-        "acl" => acl(xml, mount, control),
+        "acl" => acl(xml, known, control),
         "acl-restrictions" => xml.open("d:acl-restrictions").empty("d:grant-only").empty("d:no-invert").close("d:acl-restrictions"),
         _ => return false,
     };
@@ -129,12 +139,14 @@ fn parts<'p>(xml: &mut Writer, privileges: impl IntoIterator<Item = (&'p str, &'
 }
 
 /// RFC 3744 §5.5: one entry, which no request can change.
-fn acl<'x>(xml: &'x mut Writer, mount: &Mount, control: Control) -> &'x mut Writer {
+fn acl<'x>(xml: &'x mut Writer, known: Option<&Principals>, control: Control) -> &'x mut Writer {
     xml.open("d:acl").open("d:ace").open("d:principal");
-    match control {
-        Control::Tree(_) => xml.leaf("d:href", &mount.owner),
-        Control::Principal => xml.leaf("d:href", &mount.principal),
-        Control::Server => xml.empty("d:authenticated"),
+    match (control, known) {
+        (Control::Server, _) => xml.empty("d:authenticated"),
+        (Control::Tree(_), Some(known)) => xml.leaf("d:href", &known.owner),
+        (Control::Principal, Some(known)) => xml.leaf("d:href", &known.own),
+        // RFC 3744 §5.5.1: whoever the property "owner" names, without naming them.
+        (_, None) => xml.open("d:property").empty("d:owner").close("d:property"),
     };
     privilege(xml.close("d:principal").open("d:grant"), if matches!(control, Control::Tree(_)) { "all" } else { "read" });
     xml.close("d:grant").empty("d:protected").close("d:ace").close("d:acl")

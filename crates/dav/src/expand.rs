@@ -43,9 +43,10 @@ fn named_by(name: &QName, value: &str, mount: &Mount) -> Option<Place> {
     if &*name.ns != DAV || !value.contains("<d:href>") {
         return None;
     }
+    let principals = mount.principals()?;
     match name.local.as_str() {
-        "owner" | "current-user-principal" | "principal-URL" => Some(Place::principal(mount)),
-        "principal-collection-set" => Some(Place::principals(mount)),
+        "owner" | "current-user-principal" | "principal-URL" => Some(Place::principal(principals)),
+        "principal-collection-set" => Some(Place::principals(principals)),
         _ => None,
     }
 }

@@ -20,7 +20,7 @@ use holm_http::body::Incoming;
 use http::{HeaderMap, Method, StatusCode};
 
 pub use error::Failure;
-pub use mount::Mount;
+pub use mount::{Mount, Principals, Viewer};
 
 /// Largest XML body of a request.
 pub const MAX_XML: usize = 1 << 20;

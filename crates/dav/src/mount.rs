@@ -2,24 +2,42 @@
 
 use std::sync::Arc;
 
-use holm_core::{Entry, Path};
+use holm_core::{Entry, Name, Path};
 use holm_http::path;
 use http::HeaderMap;
 
-/// A tree's place, like `/dav/files/ann`, and the principal of the person who looks at it.
+/// Where a tree, or a part of one, hangs, like `/dav/files/ann`; and who looks at it.
 #[derive(Clone, Debug)]
 pub struct Mount {
     /// Escaped, without a slash at its end.
     pub prefix: String,
-    /// Who looks at it. A name of a person needs no escaping.
-    pub person: String,
-    /// The collection of principals.
-    pub principals: String,
-    pub principal: String,
-    /// The principal whose tree it is.
-    pub owner: String,
+    /// What hangs there: this and everything below it.
+    pub base: Path,
+    /// What the root is called.
+    pub name: String,
+    pub viewer: Viewer,
     /// Names of this server beside the one a request names, without ports: a proxy may have changed that one.
     pub hosts: Arc<[String]>,
+}
+
+/// Who looks at a tree.
+#[derive(Clone, Debug)]
+pub enum Viewer {
+    Principal(Principals),
+    /// Whoever holds a link: of whose tree it is they are told nothing.
+    Unnamed,
+}
+
+/// The principals that somebody may know of.
+#[derive(Clone, Debug)]
+pub struct Principals {
+    /// The collection of them.
+    pub all: String,
+    /// Who looks: the name, which needs no escaping, and the principal.
+    pub person: String,
+    pub own: String,
+    /// The principal whose tree it is.
+    pub owner: String,
 }
 
 /// Why a Destination names nothing here.
@@ -29,23 +47,39 @@ pub enum Elsewhere {
 }
 
 impl Mount {
-    /// `files` and `principals` are the collections of trees and of principals, without a slash at their ends; `owner` is
-    /// whose tree it is, and `person` who looks at it.
+    /// A whole tree. `files` and `principals` are the collections of trees and of principals, without a slash at their ends;
+    /// `owner` is whose tree it is, and `person` who looks at it.
     pub fn new(files: &str, principals: &str, owner: &str, person: &str, hosts: Arc<[String]>) -> Mount {
-        Mount {
-            prefix: format!("{files}/{owner}"),
+        let viewer = Viewer::Principal(Principals {
+            all: format!("{principals}/"),
             person: person.to_owned(),
-            principals: format!("{principals}/"),
-            principal: format!("{principals}/{person}/"),
+            own: format!("{principals}/{person}/"),
             owner: format!("{principals}/{owner}/"),
-            hosts,
+        });
+        Mount { prefix: format!("{files}/{owner}"), base: Path::root(), name: person.to_owned(), viewer, hosts }
+    }
+
+    /// The principals that whoever looks may know of.
+    pub fn principals(&self) -> Option<&Principals> {
+        match &self.viewer {
+            Viewer::Principal(principals) => Some(principals),
+            Viewer::Unnamed => None,
         }
+    }
+
+    /// The path of what is named below this mount.
+    ///
+    /// # Errors
+    /// [`holm_core::Error::Invalid`] for one that is too long.
+    pub fn path(&self, below: &[Name]) -> holm_core::Result<Path> {
+        Path::from_names(self.base.names().iter().chain(below).cloned().collect())
     }
 
     /// An absolute path, escaped; collections end in a slash.
     pub fn href(&self, path: &Path, folder: bool) -> String {
         let mut out = self.prefix.clone();
-        path::push(&mut out, path);
+        // Nothing above the base is ever asked about.
+        path::push(&mut out, path.below(&self.base).unwrap_or_default());
         if folder {
             out.push('/');
         }
@@ -76,8 +110,8 @@ impl Mount {
         let local = local.split('?').next().unwrap_or(local);
         let whole = path::parse(local).map_err(|_| Elsewhere::Malformed)?;
         let prefix = path::parse(&self.prefix).map_err(|_| Elsewhere::Malformed)?;
-        let names = whole.below(&prefix).ok_or(Elsewhere::OtherServer)?.to_vec();
-        Path::from_names(names).map_err(|_| Elsewhere::Malformed)
+        let names = whole.below(&prefix).ok_or(Elsewhere::OtherServer)?;
+        self.path(names).map_err(|_| Elsewhere::Malformed)
     }
 }
 

@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::acl::{self, Control};
 use crate::expand::{self, Live};
 use crate::methods::{depth, index, report};
+use crate::mount::Principals;
 use crate::multistatus::Multistatus;
 use crate::{Answer, Failure, MAX_XML, Mount};
 
@@ -52,13 +53,13 @@ impl Place {
         Place { href: href.to_owned(), name: name.to_owned(), kind }
     }
 
-    pub fn principal(mount: &Mount) -> Place {
-        Place::new(&mount.principal, &mount.person, Kind::Principal)
+    pub fn principal(principals: &Principals) -> Place {
+        Place::new(&principals.own, &principals.person, Kind::Principal)
     }
 
-    pub fn principals(mount: &Mount) -> Place {
-        let name = mount.principals.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        Place::new(&mount.principals, name, Kind::Principals)
+    pub fn principals(principals: &Principals) -> Place {
+        let name = principals.all.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        Place::new(&principals.all, name, Kind::Principals)
     }
 
     pub fn of<'a>(&'a self, mount: &'a Mount) -> Seen<'a> {
@@ -181,7 +182,7 @@ fn report_of(place: &Place, headers: &HeaderMap, root: &Element, mount: &Mount) 
             let asked = PrincipalSearch::from_xml(root)?;
             let fits = |(props, text): &(Vec<QName>, String)| {
                 let named = !props.is_empty() && props.iter().all(|p| &*p.ns == DAV && p.local == "displayname");
-                named && mount.person.to_lowercase().contains(&text.to_lowercase())
+                named && mount.principals().is_some_and(|p| p.person.to_lowercase().contains(&text.to_lowercase()))
             };
             let found = if asked.any { asked.searches.iter().any(fits) } else { asked.searches.iter().all(fits) };
             Ok(principals(mount, found, asked.props))
@@ -194,8 +195,8 @@ fn report_of(place: &Place, headers: &HeaderMap, root: &Element, mount: &Mount) 
 /// The person's own principal, or nobody.
 pub fn principals(mount: &Mount, found: bool, props: Vec<QName>) -> Response {
     let mut out = Multistatus::new();
-    if found {
-        Place::principal(mount).of(mount).response(&mut out, &Propfind::Prop(props), false);
+    if let Some(known) = mount.principals().filter(|_| found) {
+        Place::principal(known).of(mount).response(&mut out, &Propfind::Prop(props), false);
     }
     out.finish()
 }

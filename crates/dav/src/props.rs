@@ -146,7 +146,7 @@ impl One<'_> {
         let folder = self.entry.is_folder();
         match name {
             "creationdate" => xml.leaf("d:creationdate", &date::rfc3339(created.0)),
-            "displayname" if self.path.is_root() => xml.leaf("d:displayname", &self.asked.mount.person),
+            "displayname" if *self.path == self.asked.mount.base => xml.leaf("d:displayname", &self.asked.mount.name),
             "displayname" => xml.leaf("d:displayname", &self.entry.name),
             "getcontentlength" if !folder => xml.leaf("d:getcontentlength", &size.to_string()),
             "getcontenttype" if !folder => xml.leaf("d:getcontenttype", content_type(self.entry)),

@@ -53,8 +53,8 @@ fn decode(segment: &str) -> Result<String, String> {
 }
 
 /// Appends `/name` for every name, escaped.
-pub fn push(out: &mut String, path: &Path) {
-    for name in path.names() {
+pub fn push(out: &mut String, names: &[Name]) {
+    for name in names {
         push_name(out, name.as_str());
     }
 }
@@ -85,7 +85,7 @@ mod tests {
     fn escaping_round_trips() {
         let path = Path::parse("/a b/ü%#?[x]/'\"<>\\").unwrap();
         let mut out = String::new();
-        push(&mut out, &path);
+        push(&mut out, path.names());
         assert_eq!(parse(&out).unwrap(), path);
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use holm_auth::Secret;
-use holm_core::{Abilities, Page, PartyKind, Scope};
+use holm_core::{Abilities, CredentialKind, Page, PartyKind, Scope};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -77,7 +77,7 @@ pub struct MadeAppPassword {
 async fn list_app_passwords(caller: Caller, Query(paging): Query<Paging>) -> Result<Json<List<AppPassword>>, Problem> {
     let page: Page = paging.into();
     let (web, person) = (caller.web.clone(), caller.session.party.person);
-    let found = caller.with(move |_| web.gate.host().credentials(person, page)).await?;
+    let found = caller.with(move |_| web.gate.host().credentials(person, CredentialKind::AppPassword, page)).await?;
     Ok(Json(List::new(found.into_iter().map(AppPassword::from).collect(), page, |c| c.id)))
 }
 
@@ -100,6 +100,6 @@ async fn add_app_password(Proven(caller): Proven<Caller>, Json(new): Json<NewApp
     (status = 204, description = "It works no more")
 ))]
 async fn revoke_app_password(caller: Caller, Numbered(id): Numbered) -> Result<StatusCode, Problem> {
-    let there = caller.with(move |access| access.disconnect(id)).await?;
+    let there = caller.with(move |access| access.disconnect(CredentialKind::AppPassword, id)).await?;
     if there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("no app password with that number is left to revoke")) }
 }

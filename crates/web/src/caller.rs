@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use holm_auth::{Session, Standing, Verdict};
 use holm_core::{Access, Error, Party, Via, mutant};
 use holm_http::client::ClientAddress;
-use holm_http::credentials::bearer;
+use holm_http::credentials::{self, bearer};
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -18,22 +18,10 @@ use crate::problem::{Kind, Problem};
 /// The cookie that holds the session's token. Browsers take one of this prefix only from the host itself, over TLS
 /// (RFC 6265bis §4.1.3.2), so that a neighbour's subdomain can not toss one in (T30).
 pub const COOKIE: &str = "__Host-holm";
-/// Longest token that is looked at.
-const MAX_TOKEN: usize = 256;
 
 /// The session's token.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
-    cookie(headers, COOKIE)
-}
-
-/// A cookie that holds a token; none where there are two, for one of them is somebody else's.
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let pairs = headers.get_all("cookie").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-    let mut tokens = pairs.filter_map(|pair| pair.trim().split_once('=').filter(|(n, _)| *n == name).map(|(_, value)| value));
-    match (tokens.next(), tokens.next()) {
-        (Some(token), None) => Some(token).filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN),
-        _ => None,
-    }
+    credentials::cookie(headers, COOKIE)
 }
 
 /// Runs what may wait for a disk where it keeps nobody else waiting.

@@ -12,6 +12,7 @@ mod grants;
 mod guard;
 mod kit;
 mod ledger;
+mod links;
 mod me;
 mod parties;
 mod persons;
@@ -68,6 +69,7 @@ fn described() -> (Router<Web>, OpenApi) {
         .merge(parties::routes())
         .merge(grants::routes())
         .merge(app_passwords::routes())
+        .merge(links::routes())
         .merge(ledger::routes())
         .merge(access_records::routes())
         .merge(persons::routes())

@@ -4,7 +4,7 @@
 
 use axum::response::Response;
 use holm_core::Person;
-use holm_dav::Mount;
+use holm_dav::Principals;
 use holm_dav::place::{Kind, Place};
 
 /// What a browser sees at `/`.
@@ -21,19 +21,19 @@ pub fn welcome() -> Response {
 
 /// What stands at a path above or beside the trees, with its members.
 /// `others` are the people whose trees this one may reach.
-pub fn find(names: &[&str], mount: &Mount, others: &[Person]) -> Option<(Place, Vec<Place>)> {
+pub fn find(names: &[&str], known: &Principals, others: &[Person]) -> Option<(Place, Vec<Place>)> {
     let dav = || Place::new("/dav/", "dav", Kind::AbovePrincipals);
     let files = || Place::new("/dav/files/", "files", Kind::Collection);
     let tree = |name: &str| Place::new(&format!("/dav/files/{name}/"), name, Kind::Collection);
-    let trees = || [tree(&mount.person)].into_iter().chain(others.iter().map(|p| tree(&p.name))).collect();
+    let trees = || [tree(&known.person)].into_iter().chain(others.iter().map(|p| tree(&p.name))).collect();
     let above = || Place::new("/dav/principals/", "principals", Kind::AbovePrincipals);
     match names {
         [] => Some((Place::new("/", "holm", Kind::AbovePrincipals), vec![dav()])),
         ["dav"] => Some((dav(), vec![files(), above()])),
         ["dav", "files"] => Some((files(), trees())),
-        ["dav", "principals"] => Some((above(), vec![Place::principals(mount)])),
-        ["dav", "principals", "users"] => Some((Place::principals(mount), vec![Place::principal(mount)])),
-        ["dav", "principals", "users", name] if *name == mount.person => Some((Place::principal(mount), Vec::new())),
+        ["dav", "principals"] => Some((above(), vec![Place::principals(known)])),
+        ["dav", "principals", "users"] => Some((Place::principals(known), vec![Place::principal(known)])),
+        ["dav", "principals", "users", name] if *name == known.person => Some((Place::principal(known), Vec::new())),
         _ => None,
     }
 }

@@ -17,7 +17,7 @@ use http::header::HOST;
 use http::{HeaderValue, Method, StatusCode};
 use zeroize::Zeroizing;
 
-use crate::parents;
+use crate::{links, parents};
 
 /// Where trees hang.
 pub const FILES: &str = "/dav/files";
@@ -32,7 +32,7 @@ pub struct Webdav {
     pub hosts: Arc<[String]>,
 }
 
-/// `/dav/files/PERSON/…` is a tree; `/`, `/dav/`, `/dav/files/` and the principals are collections above it.
+/// `/dav/files/PERSON/…` is a tree; `/dav/links/TOKEN/…` is what a link leads to; `/`, `/dav/`, `/dav/files/` and the principals are collections above it.
 pub fn routes(webdav: Webdav) -> Router {
     Router::new().fallback(handle).with_state(webdav)
 }
@@ -61,12 +61,15 @@ async fn answer(webdav: Webdav, request: Request) -> Response {
     let names: Vec<&str> = whole.names().iter().map(|n| n.as_str()).collect();
     if head.method == Method::OPTIONS {
         // Asked before signing in, so it tells nothing of who lives here.
-        return holm_dav::options(if matches!(names.as_slice(), ["dav", "files", _, ..]) { holm_dav::ALLOW } else { holm_dav::place::ALLOW });
+        return holm_dav::options(if matches!(names.as_slice(), ["dav", "files" | "links", _, ..]) { holm_dav::ALLOW } else { holm_dav::place::ALLOW });
     }
     if matches!(head.method, Method::GET | Method::HEAD) && names.is_empty() {
         return parents::welcome();
     }
     let address = ClientAddress::of(&head.extensions);
+    if let ["dav", "links", token, ..] = names.as_slice() {
+        return links::answer(&webdav, head, body, token, &whole.names()[3..], address).await;
+    }
     let (party, person) = match admit(&webdav, &head.headers, address).await {
         Ok(admitted) => admitted,
         Err(refusal) => return *refusal,
@@ -86,7 +89,7 @@ async fn answer(webdav: Webdav, request: Request) -> Response {
                 Err(holm_core::Error::NoSuchPerson(_)) => return nothing(),
                 Err(e) => return Failure::from(e).into_response(),
             };
-            let path = match holm_core::Path::from_names(whole.names()[3..].to_vec()) {
+            let path = match mount.path(&whole.names()[3..]) {
                 Ok(path) => path,
                 Err(e) => return Failure::from(e).into_response(),
             };
@@ -96,7 +99,8 @@ async fn answer(webdav: Webdav, request: Request) -> Response {
         }
         names => {
             let mount = Mount::new(FILES, PRINCIPALS, &person, &person, webdav.hosts.clone());
-            let Some((place, members)) = parents::find(names, &mount, &others) else { return nothing() };
+            let found = mount.principals().and_then(|known| parents::find(names, known, &others));
+            let Some((place, members)) = found else { return nothing() };
             let answer = place::answer(&head.method, &place, &members, &head.headers, &mut Incoming::new(body), &mount).await;
             answer.unwrap_or_else(Failure::into_response)
         }
@@ -124,7 +128,7 @@ fn enter(webdav: &Webdav, name: &str, others: &[Person], party: Arc<Party>, via:
 }
 
 /// HTTP/2 names the host in the request's authority, where a Destination is not compared with it.
-fn host_of_http2(head: &mut http::request::Parts) {
+pub fn host_of_http2(head: &mut http::request::Parts) {
     if !head.headers.contains_key(HOST)
         && let Some(authority) = head.uri.authority()
         && let Ok(host) = HeaderValue::try_from(authority.as_str())
@@ -170,12 +174,17 @@ async fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> R
         }
         Ok(Verdict::Throttled(seconds)) => {
             tracing::debug!(%address, seconds, "sign-in throttled");
-            let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).header("Retry-After", seconds);
-            let text = format!("Too many wrong passwords from here; wait {} minutes.\n", (seconds + 59) / 60);
-            Err(answer.body(Body::from(text)).expect("a number is a header").into())
+            Err(too_many(seconds).into())
         }
         Err(e) => Err(Failure::from(e).into_response().into()),
     }
+}
+
+/// Where too many wrong secrets came from.
+pub fn too_many(seconds: i64) -> Response {
+    let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).header("Retry-After", seconds);
+    let text = format!("Too many wrong passwords from here; wait {} minutes.\n", (seconds + 59) / 60);
+    answer.body(Body::from(text)).expect("a number is a header")
 }
 
 /// Basic stands first: what knows only one scheme, and takes the first, is a WebDAV client.

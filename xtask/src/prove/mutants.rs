@@ -88,6 +88,7 @@ const MUTANTS: &[(&str, &str, By)] = &[
         Test("tests::bearer::t26_a_token_does_what_was_allowed_with_it_and_no_more"),
     ),
     ("proof-for-ever", "a proof of who is there holds as long as the session", Test("matrix_api::t26_t35_t58_every_operation_is_for_whom_its_rule_says")),
+    ("visit-of-any-link", "the password of one link opens every other", Test("links::t38_a_password_is_asked_for_at_every_door_and_few_are_tried")),
     ("who-lives-here-told", "only whoever lives here can be made known", Test("grants::t58_meeting_a_person_does_not_tell_whether_they_are_here")),
     ("decoded-twice", "a path is decoded twice", Test("path::tests::t01_paths")),
     ("range-without-its-end", "a range ends one byte early", Test("webdav::ranges_of_small_and_large_files")),

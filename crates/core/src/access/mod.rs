@@ -3,6 +3,7 @@
 
 mod account;
 mod differences;
+mod link;
 mod log;
 pub(crate) mod sharing;
 mod tree;
@@ -33,6 +34,7 @@ use crate::tree::version::{self, Version};
 use crate::upkeep::check::Report;
 use crate::upkeep::{self, Rules, Upkeep};
 pub use account::{SecondFactors, check_passkey_name};
+pub use link::{Link, LinkEnd, NewLink};
 use log::Deed;
 pub use log::{AccessRecord, Act, RecordFilter, Via};
 use tree::{TRUSTED, Tree};

@@ -5,7 +5,7 @@ use super::Access;
 use super::log::{self, AccessRecord, RecordFilter};
 use crate::env::Timestamp;
 use crate::error::{Error, Result};
-use crate::host::{self, token};
+use crate::host::{self, CredentialKind, NewCredential};
 use crate::journal;
 use crate::ledger::{self, Book, Grant, KnownParty, LedgerEntry, NewGrant, Page, Scope, Terms};
 use crate::mutant::mutant;
@@ -86,7 +86,7 @@ impl Access {
     pub fn part(&self, party: PartyId) -> Result<bool> {
         self.owner()?;
         let there = self.booking(|book| book.part(party))?;
-        self.host.revoke_credentials(self.person(), party)?;
+        self.host.revoke_credentials(self.person(), party, None)?;
         Ok(there)
     }
 
@@ -133,7 +133,8 @@ impl Access {
             book.grant(&NewGrant::new(party, scope.clone(), abilities), &rights)?;
             Ok(party)
         })?;
-        self.host.add_credential(self.person(), party, "app-password", name, hash)
+        let new = NewCredential { kind: CredentialKind::AppPassword, party, name, hash, phrase: None, expires: None };
+        self.host.add_credential(self.person(), &new)
     }
 
     /// Lets an app in. Its party is the one it was known as before, where it was; its credential is for what is granted now alone.
@@ -150,15 +151,20 @@ impl Access {
             });
             Ok((party, grants.collect::<Result<Vec<_>>>()?))
         })?;
-        // It is proven by tokens, which come and go; this hash is of nothing.
-        let credential = self.host.add_credential(self.person(), party, token::APP, &app.name, &self.tree.env.random())?;
+        let credential = self.add_app(party, &app.name)?;
         Ok(AllowedApp { party, credential, grants })
+    }
+
+    /// It is proven by tokens, which come and go; its hash is of nothing.
+    fn add_app(&self, party: PartyId, name: &str) -> Result<i64> {
+        let hash = self.tree.env.random();
+        self.host.add_credential(self.person(), &NewCredential { kind: CredentialKind::App, party, name, hash: &hash, phrase: None, expires: None })
     }
 
     /// Another credential for what an app was allowed already.
     pub fn allow_app_again(&self, party: PartyId, name: &str) -> Result<i64> {
         self.owner()?;
-        self.host.add_credential(self.person(), party, token::APP, name, &self.tree.env.random())
+        self.add_app(party, name)
     }
 
     /// The app's party, where it was let in before and has not been shown the door.
@@ -168,9 +174,10 @@ impl Access {
     }
 
     /// Ends a credential, and its party with its last one; answers whether there was one.
-    pub fn disconnect(&self, credential: i64) -> Result<bool> {
+    pub fn disconnect(&self, kind: CredentialKind, credential: i64) -> Result<bool> {
         self.owner()?;
-        let Some(party) = self.host.revoke_credential(self.person(), credential)? else { return Ok(false) };
+        let Some(party) = self.host.revoke_credential(self.person(), kind, credential)? else { return Ok(false) };
+        self.host.revoke_credentials(self.person(), party, Some(CredentialKind::LinkVisit))?;
         if !self.host.has_credentials(self.person(), party)? {
             self.booking(|book| book.part(party))?;
         }

@@ -94,7 +94,7 @@ impl Host {
             {
                 end(tx, new.person, oldest, now)?;
             }
-            let id = super::next_credential(tx, new.person)?;
+            let id = super::credential::next(tx, new.person)?;
             let sql = "INSERT INTO credential (person, id, party, kind, name, hash, created, expires) VALUES (?1, ?2, ?3, 'session', 'web', ?4, ?5, ?6)";
             let party = PartyId::OWNER.0;
             tx.execute(sql, &[new.person.0.into(), id.into(), party.into(), new.hash[..].into(), now.0.into(), new.until.0.into()])?;
@@ -148,12 +148,12 @@ impl Host {
         self.catalog.writing(|tx| end_others(tx, person, but, now))
     }
 
-    /// Forgets sessions that ended long ago, and those whose second factor never came. The newest credential stays, so that no
+    /// Forgets sessions and visits of links that ended long ago, and sessions whose second factor never came. The newest credential stays, so that no
     /// number is given twice.
     pub fn forget_sessions(&self) -> Result<()> {
         let now = self.env.now();
-        let old = "SELECT c.person, c.id FROM credential c JOIN session s ON s.person = c.person AND s.credential = c.id
-            WHERE c.kind = 'session' AND (c.expires < ?1 OR c.revoked < ?1 OR s.awaits = 1 AND c.expires < ?2)
+        let old = "SELECT c.person, c.id FROM credential c LEFT JOIN session s ON s.person = c.person AND s.credential = c.id
+            WHERE c.kind IN ('session', 'link-visit') AND (c.expires < ?1 OR c.revoked < ?1 OR s.awaits = 1 AND c.expires < ?2)
             AND c.id < (SELECT MAX(n.id) FROM credential n WHERE n.person = c.person) LIMIT 1000";
         let old = self.catalog.reading(|tx| tx.all(old, &[now.plus(-KEPT).0.into(), now.0.into()], |r| Ok((r.int(0)?, r.int(1)?))))?;
         if old.is_empty() {

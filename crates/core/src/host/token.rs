@@ -7,8 +7,6 @@ use crate::error::Result;
 use crate::party::{PartyId, PersonId};
 use crate::store::catalog::{Row, Tx};
 
-/// The kind of a credential that tokens prove.
-pub(crate) const APP: &str = "app";
 /// Apps that describe themselves without anybody having let them in, at a time: the oldest go.
 const MOST_CLIENTS: i64 = 10_000;
 /// Tokens of one credential: an app that asks for more loses the oldest.

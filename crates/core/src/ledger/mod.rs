@@ -302,6 +302,13 @@ fn grant_row(r: &dyn Row) -> Result<Grant> {
     Ok(Grant { id: r.int(0)?, parent: r.opt_int(2)?, what, made: Timestamp(r.int(10)?), revoked: r.opt_int(11)?.map(Timestamp) })
 }
 
+/// The grant of a party that was made last.
+pub(crate) fn newest_grant(tx: &dyn Tx, person: PersonId, party: PartyId) -> Result<Option<Grant>> {
+    let sql = "SELECT id, party, parent, scope, abilities, purpose, terms, terms_hash, since, until, made, revoked FROM granted
+        WHERE person = ?1 AND party = ?2 ORDER BY id DESC LIMIT 1";
+    tx.first(sql, &[person.0.into(), party.0.into()], grant_row)
+}
+
 /// Grants after a number; all, or those of one party.
 pub(crate) fn grants(tx: &dyn Tx, person: PersonId, party: Option<PartyId>, page: Page) -> Result<Vec<Grant>> {
     // One text an index: an engine that must guess from OR guesses wrong.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use holm_core::{
-    Abilities, Access, Act, Change, Content, Depth, Error, NewGrant, Overwrite, Page, Party, PartyId, PartyKind, Path, Precondition, RecordFilter, Scope,
-    Timestamp, Via,
+    Abilities, Access, Act, Change, Content, CredentialKind, Depth, Error, NewGrant, Overwrite, Page, Party, PartyId, PartyKind, Path, Precondition,
+    RecordFilter, Scope, Timestamp, Via,
 };
 
 use crate::world::{World, put};
@@ -201,13 +201,13 @@ fn t58_another_person_has_what_they_were_granted_and_no_more() {
 fn an_app_password_is_a_party_with_a_grant() {
     let world = world();
     let id = world.access().connect(PartyKind::Device, "phone", Scope::parse("/d").unwrap(), abilities("read"), &[3; 32]).unwrap();
-    let proof = world.gate.host().proof(&[3; 32]).unwrap().unwrap();
+    let proof = world.gate.host().proof(CredentialKind::AppPassword, &[3; 32]).unwrap().unwrap();
     assert_eq!((proof.person.as_str(), proof.party.label.as_str(), proof.party.credential), ("ann", "phone", id));
     let access = world.gate.admit(Arc::new(proof.party), DOOR).unwrap();
     assert!(access.open(&p("/d/f")).is_ok() && denied(write(&access, "/d/f")));
     assert!(access.connect(PartyKind::Device, "x", Scope::everything(), Abilities::ALL, &[4; 32]).is_err(), "tokens make no tokens (T26)");
-    assert!(world.access().disconnect(id).unwrap());
-    assert!(world.gate.host().proof(&[3; 32]).unwrap().is_none());
+    assert!(world.access().disconnect(CredentialKind::AppPassword, id).unwrap());
+    assert!(world.gate.host().proof(CredentialKind::AppPassword, &[3; 32]).unwrap().is_none());
     assert!(world.access().parties(Page::ALL).unwrap().iter().all(|p| p.ended.is_some()), "its party ended with it");
     world.pass(Timestamp::SECOND);
     assert!(access.open(&p("/d/f")).is_err());

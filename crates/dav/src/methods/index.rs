@@ -13,9 +13,10 @@ const SHOWN: usize = 10_000;
 pub fn page(call: &Call) -> Answer {
     let folder = call.access.stat(&call.path)?;
     let members = call.access.list(&call.path, folder.id, "", SHOWN + 1)?;
-    let title = call.path.name().map_or("Files", |n| n.as_str());
+    let at_base = call.path == call.mount.base;
+    let title = call.path.name().filter(|_| !at_base).map_or(call.mount.name.as_str(), |n| n.as_str());
     let mut links = Vec::new();
-    if let Some(parent) = call.path.parent() {
+    if let Some(parent) = call.path.parent().filter(|_| !at_base) {
         links.push((call.mount.href(&parent, true), "..".to_owned()));
     }
     for entry in members.iter().take(SHOWN) {

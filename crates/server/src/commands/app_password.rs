@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use holm_auth::Secret;
-use holm_core::{Abilities, Page, PartyKind, Path, Scope};
+use holm_core::{Abilities, CredentialKind, Page, PartyKind, Path, Scope};
 use serde_json::json;
 
 use super::Opened;
@@ -59,7 +59,7 @@ impl AppPassword {
             }
             AppPassword::List { person } => {
                 let access = opened.access(&person)?;
-                for c in opened.host.credentials(opened.host.person(&person)?.id, Page::ALL)? {
+                for c in opened.host.credentials(opened.host.person(&person)?.id, CredentialKind::AppPassword, Page::ALL)? {
                     let state = if c.revoked.is_some() { "revoked" } else { "active" };
                     let grants = access.grants(Some(c.party), Page::ALL)?;
                     let may: Vec<_> = grants.iter().map(|g| format!("{} {}", g.what.abilities, g.what.scope)).collect();
@@ -71,7 +71,7 @@ impl AppPassword {
                 }
             }
             AppPassword::Revoke { person, id } => {
-                if !opened.access(&person)?.disconnect(id)? {
+                if !opened.access(&person)?.disconnect(CredentialKind::AppPassword, id)? {
                     return Err(format!("{person} has no active app password {id}; see holm app-password list {person}").into());
                 }
                 opened.say(format!("App password {id} of {person} works no more, within a second."), json!({ "person": person, "revoked": id }));

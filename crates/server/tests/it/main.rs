@@ -12,6 +12,7 @@ mod framing;
 mod isolation;
 mod libraries;
 mod limits;
+mod links;
 mod matrix;
 mod matrix_api;
 mod mended;

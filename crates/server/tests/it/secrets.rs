@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::server::{Server, basic, command, skip, tool};
+use serde_json::json;
+
+use crate::server::{Answer, Server, basic, command, skip, tool};
 use crate::sessions::{Session, session};
 
 /// What must not be found, and what to call it when it is.
@@ -118,6 +120,7 @@ fn use_secrets(s: &Server) -> (Vec<Canary>, Vec<Canary>) {
     let body = format!(r#"{{"name": "phone", "password": "{query}"}}"#);
     assert_eq!(s.ask(&token, "POST", "/app-passwords", &[], &body).status / 100, 4);
     s.ask(&token, "GET", &format!("/parties?token={query}"), &[], "");
+    let more = sign_in_secrets(s);
     s.run(&["app-password", "revoke", "ann", "2"]).unwrap();
     std::thread::sleep(Duration::from_millis(1_200));
     s.send_as(&basic("ann", &revoked), "GET", "/f", &[], "").expect(401);
@@ -149,7 +152,48 @@ fn use_secrets(s: &Server) -> (Vec<Canary>, Vec<Canary>) {
         canary("the root key", hex(root.as_bytes())),
         canary("content", content),
     ]);
+    nowhere.extend(more);
     (nowhere, forgotten())
+}
+
+/// The same with what people sign in by: a password typed right and wrong, an authenticator app's secret, recovery codes, and the
+/// links that they give to others.
+fn sign_in_secrets(s: &Server) -> Vec<Canary> {
+    let (password, wrong) = (unique("right"), unique("typed"));
+    let token = &session(s, "ann", Session::Proven);
+    s.ask(token, "PUT", "/password", &[], &json!({ "password": password }).to_string()).expect(204);
+    let body = |password: &str| json!({ "name": "ann", "password": password }).to_string();
+    s.ask("", "POST", "/session", &[], &body(&wrong)).expect(401);
+    let signed = s.ask("", "POST", "/session", &[], &body(&password)).expect(200);
+    let cookie = |answer: &Answer, name: &str| {
+        let line = answer.head.lines().find(|l| l.to_ascii_lowercase().starts_with("set-cookie:") && l.contains(name)).expect("a cookie");
+        line.split(['=', ';']).nth(1).unwrap().to_owned()
+    };
+    let (opened, device) = (cookie(&signed, "__Host-holm="), cookie(&signed, "__Host-holm-device="));
+    let totp = s.ask(token, "POST", "/totp", &[], "").expect(200).json()["secret"].as_str().unwrap().to_owned();
+    let codes = s.ask(token, "POST", "/recovery-codes", &[], "").expect(201).json();
+    let code = codes["codes"][0].as_str().unwrap().to_owned();
+    let phrase = unique("phrase");
+    let made = s.ask(token, "POST", "/links", &[], &json!({ "path": "/f", "password": phrase }).to_string()).expect(201).json();
+    let held = made["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    s.send_as(&basic("x", &phrase), "GET", &format!("/dav/links/{held}/f"), &[], "").expect(200);
+    s.send_as(&basic("x", &wrong), "GET", &format!("/dav/links/{held}/f"), &[], "").expect(401);
+    let visit = s.ask("", "POST", "/links/open", &[], &json!({ "token": held, "password": phrase }).to_string()).expect(200);
+    let invited = s.run(&["--json", "person", "invite"]).unwrap();
+    let invitation = invited.rsplit('#').next().unwrap().split(['"', '\\']).next().unwrap().to_owned();
+    s.ask("", "POST", "/welcome/link", &[], &json!({ "token": invitation }).to_string()).expect(200);
+    vec![
+        canary("a password typed wrong", wrong),
+        canary("a password typed right", password),
+        canary("a session that was signed in to", opened),
+        canary("a browser's token", device),
+        canary("an authenticator app's secret", totp),
+        canary("a recovery code", code),
+        canary("a link's token", held),
+        canary("a link's password", phrase),
+        canary("a visitor's token", cookie(&visit, "__Secure-holm-link=")),
+        canary("an invitation's token", invitation),
+    ]
 }
 
 /// The same over HTTP/2, whose library tells much of what it does.
@@ -197,7 +241,8 @@ fn metrics(address: std::net::SocketAddr) -> String {
 }
 
 /// What a server must hold: the root key, people's keys and those of TLS, without which it could open nothing; what clients present
-/// while it is looked at; the head of a request, as it came, until its memory is used for another. What was only looked at is wiped.
+/// while it is looked at; the head and the body of a request, as they came, until their memory is used for another. What was only
+/// looked at is wiped.
 #[test]
 fn t52_what_was_only_presented_is_forgotten() {
     let test = "t52_what_was_only_presented_is_forgotten";

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use holm_auth::{Client, Opened, SignIn};
 use holm_http::client::ClientAddress;
+use holm_http::credentials;
 use http::header::{SET_COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
@@ -13,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Web;
-use crate::caller::{COOKIE, cookie};
+use crate::caller::COOKIE;
 use crate::problem::{Kind, Problem};
 use crate::request::Json;
 
@@ -43,7 +44,7 @@ impl FromRequestParts<Web> for Browser {
 
     async fn from_request_parts(head: &mut Parts, _: &Web) -> Result<Browser, Problem> {
         let agent = head.headers.get(USER_AGENT).and_then(|v| v.to_str().ok()).filter(|a| a.len() <= AGENT).unwrap_or_default();
-        let device = cookie(&head.headers, DEVICE).map(str::to_owned);
+        let device = credentials::cookie(&head.headers, DEVICE).map(str::to_owned);
         Ok(Browser { address: ClientAddress::of(&head.extensions), agent: agent.to_owned(), device })
     }
 }
