@@ -25,6 +25,8 @@ const CODES_A_DAY: i64 = 20;
 const RECOVERY_CODES: i64 = 10;
 /// Challenges that one address may ask for in a quarter of an hour.
 const CHALLENGES: i64 = 100;
+/// Names that whoever was invited may look for, in an hour.
+const NAMES: i64 = 30;
 /// Addresses known to be refused, which need no more counting; when they are more, all are asked for again.
 const REFUSED: usize = 50_000;
 
@@ -47,6 +49,8 @@ pub enum Try<'a> {
     Link(PersonId, i64, IpAddr),
     /// A question that is written down until it is answered.
     Challenge(IpAddr),
+    /// A name that somebody would like to have, with an invitation of this hash: that it is taken tells who lives here (T58).
+    Name(&'a [u8; 32]),
 }
 
 pub struct Limiter {
@@ -108,6 +112,7 @@ impl Try<'_> {
                 let key = format!("link {} {id}", person.0);
                 vec![limit(format!("{key} from {}", place(*address)), PER_ACCOUNT_THERE, QUARTER), limit(key, PER_ACCOUNT, Timestamp::HOUR)]
             }
+            Try::Name(invitation) => vec![limit(format!("name {}", hex(*invitation)), NAMES, Timestamp::HOUR)],
             Try::Challenge(address) => vec![limit(format!("challenge {}", place(*address)), CHALLENGES, QUARTER)],
         });
         limits

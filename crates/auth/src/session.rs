@@ -162,11 +162,14 @@ impl Auth {
         Ok(Some(device))
     }
 
-    /// Signs out.
-    pub fn end(&self, session: &Session) -> Result<()> {
-        self.host().end_session(session.party.person, session.party.credential)?;
-        self.sessions.0.lock().expect("sessions").retain(|_, (s, _)| s.party != session.party);
-        Ok(())
+    /// Ends whatever a token opened or was about to: its browser signs out, or signs in anew (T30). Answers whether there was such a
+    /// session.
+    pub fn leave(&self, token: &str) -> Result<bool> {
+        let hash = Token::hash(token);
+        let Some(record) = self.host().session(&hash)? else { return Ok(false) };
+        let there = self.host().end_session(record.person, record.id)?;
+        self.sessions.0.lock().expect("sessions").remove(&hash);
+        Ok(there)
     }
 
     /// Believes no session any more without asking, where some were ended.

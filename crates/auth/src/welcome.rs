@@ -164,6 +164,9 @@ impl Auth {
             Ok(_) => return Err(used_up()),
             Err(seconds) => return Ok(Err(seconds)),
         }
+        if let Some(seconds) = self.limiter.attempt(Try::Name(&Token::hash(token)), self.env().now())? {
+            return Ok(Err(seconds));
+        }
         self.host().check_free(name)?;
         self.ask_to_register(&Applicant { uid: self.env().random(), name, session: None }, Vec::new()).map(Ok)
     }
@@ -176,6 +179,9 @@ impl Auth {
             Ok(_) => return Err(used_up()),
             Err(seconds) => return Ok(SignIn::Throttled(seconds)),
         };
+        if let Some(seconds) = self.limiter.attempt(Try::Name(&Token::hash(token)), self.env().now())? {
+            return Ok(SignIn::Throttled(seconds));
+        }
         self.host().check_free(name)?;
         let person = match first {
             First::Password(password) => {

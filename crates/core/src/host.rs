@@ -43,6 +43,7 @@ const HOST_SCHEMA: &[&str] = &[
     include_str!("store/schema/host_4.sql"),
     include_str!("store/schema/host_5.sql"),
     include_str!("store/schema/host_6.sql"),
+    include_str!("store/schema/host_7.sql"),
 ];
 const PERSON_SCHEMA: &[&str] = &[
     include_str!("store/schema/person.sql"),

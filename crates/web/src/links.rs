@@ -97,6 +97,7 @@ pub struct NewLinkBody {
 
 /// A link that was just made.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LinkWithAddress)]
 pub struct MadeLink {
     #[serde(flatten)]
     link: Link,
@@ -151,6 +152,9 @@ async fn add_link(Proven(caller): Proven<Caller>, Json(new): Json<NewLinkBody>) 
     let (auth, env) = (caller.web.auth.clone(), caller.web.gate.env().clone());
     let token = Token::random(&env);
     let url = auth.link_address(&token);
+    if !new.path.starts_with('/') {
+        return Err(Problem::new(Kind::NotPossible, "a path begins with /"));
+    }
     let link = caller.with(move |access| {
         let path = Path::parse(&new.path)?;
         let abilities = new.abilities.as_deref().map_or(Ok(Abilities::READ), Ability::set)?;
@@ -244,7 +248,7 @@ impl FromRequestParts<Web> for From {
 #[utoipa::path(post, path = "/links/open", tag = TAG, security(()), request_body = HeldLink, responses(
     (status = 200, description = "What it leads to", body = OpenLink),
     (status = 401, description = "It asks for a password, and this was none or another"),
-    (status = 404, description = "It leads nowhere")
+    (status = 404, description = "It leads nowhere"), (status = 429, description = "Too many wrong tries")
 ))]
 async fn open_link(State(web): State<Web>, From(address): From, Json(held): Json<HeldLink>) -> Result<Response, Problem> {
     blocking(move || {

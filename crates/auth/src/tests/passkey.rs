@@ -246,3 +246,14 @@ fn the_last_way_in_stays_and_a_passkey_is_part_of_a_proof() {
     let ann = open(world.auth.accept(link.reveal(), "ann", first("phone"), here()).unwrap());
     assert!(matches!(world.access(&ann.session).remove_passkey(1), Err(Error::Forbidden(_))), "all she can sign in with");
 }
+
+#[test]
+fn a_passkeys_number_is_given_once() {
+    let world = World::of_ann();
+    let access = world.access(&world.signed_in().session);
+    let first = access.add_passkey("phone", &[1; 16], "{}").unwrap();
+    let second = access.add_passkey("laptop", &[2; 16], "{}").unwrap();
+    assert!(access.remove_passkey(second).unwrap());
+    let third = access.add_passkey("key", &[3; 16], "{}").unwrap();
+    assert!(first < second && second < third, "{first} {second} {third}");
+}

@@ -40,7 +40,7 @@ fn a_password_opens_a_session_that_ends() {
     assert_eq!((&*ann.session.person, ann.session.admin), ("ann", true));
     assert!(world.is_open(ann.token.reveal()));
     world.access(&ann.session).usage().unwrap();
-    world.auth.end(&ann.session).unwrap();
+    assert!(world.auth.leave(ann.token.reveal()).unwrap());
     assert!(!world.is_open(ann.token.reveal()), "signed out");
 
     let idle = world.signed_in();

@@ -113,3 +113,14 @@ fn t56_links_are_for_the_holm_they_were_made_in() {
     assert!(matches!(accept(owner.reveal(), "eve"), Err(Error::Forbidden(_))));
     assert!(!open(accept(invited.reveal(), "bob").unwrap()).session.admin);
 }
+
+#[test]
+fn t58_whoever_was_invited_asks_for_few_names() {
+    let world = World::of_ann();
+    let token = world.auth.invite(&invitation(), 7).unwrap();
+    let taken = || matches!(world.auth.accept(token.reveal(), "ann", First::Password(PASSWORD), here()), Err(Error::Taken(_)));
+    assert_eq!((0..50).filter(|_| taken()).count(), 30);
+    assert!(matches!(world.auth.accept(token.reveal(), "bob", First::Password(PASSWORD), here()).unwrap(), SignIn::Throttled(_)));
+    world.pass(Timestamp::HOUR);
+    open(world.auth.accept(token.reveal(), "bob", First::Password(PASSWORD), here()).unwrap());
+}

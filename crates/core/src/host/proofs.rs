@@ -118,11 +118,13 @@ impl Host {
             if tx.first("SELECT 1 FROM passkey WHERE handle = ?1", &[handle.into()], |_| Ok(()))?.is_some() {
                 return Err(Error::Invalid("this passkey is registered already".into()));
             }
-            let sql = "SELECT COUNT(*), COALESCE(MAX(id), 0) + 1 FROM passkey WHERE person = ?1";
-            let (count, id) = tx.first(sql, &[person.0.into()], |r| Ok((r.int(0)?, r.int(1)?)))?.unwrap_or((0, 1));
-            if count >= MOST_PASSKEYS {
+            let count = tx.first("SELECT COUNT(*) FROM passkey WHERE person = ?1", &[person.0.into()], |r| r.int(0))?;
+            if count.unwrap_or(0) >= MOST_PASSKEYS {
                 return Err(Error::Limit("50 passkeys; remove one"));
             }
+            // The ledger tells of passkeys by their numbers, also of those that are gone.
+            tx.execute("UPDATE person SET passkey = passkey + 1 WHERE person = ?1", &[person.0.into()])?;
+            let id = tx.first("SELECT passkey FROM person WHERE person = ?1", &[person.0.into()], |r| r.int(0))?.unwrap_or(1);
             let sql = "INSERT INTO passkey (person, id, handle, name, record, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             tx.execute(sql, &[person.0.into(), id.into(), handle.into(), name.into(), record.into(), now.into()])?;
             Ok(id)

@@ -16,6 +16,8 @@ enum Rule {
     Open,
     /// Asked before anybody signs in, for a secret: what the callers bring is none.
     Secret,
+    /// For whoever is signed in, by half too.
+    Half,
     /// For whoever is signed in, about what is theirs.
     Person,
     /// The same, for a secret that no caller has.
@@ -40,7 +42,7 @@ const RULES: &[(&str, &str, &str, Rule)] = &[
     ("GET", "/sessions", "", Rule::Person),
     ("DELETE", "/sessions/{id}", "", Rule::Person),
     ("DELETE", "/sessions", "", Rule::Person),
-    ("DELETE", "/session", "", Rule::Person),
+    ("DELETE", "/session", "", Rule::Half),
     ("GET", "/second-factors", "", Rule::Person),
     ("PUT", "/password", r#"{"password":"correct horse battery"}"#, Rule::Proven),
     ("POST", "/totp", "", Rule::Proven),
@@ -110,6 +112,7 @@ impl Caller {
         let refusal = |asked: bool, has: bool, kind| (asked && !has).then_some(kind);
         match rule {
             Rule::Open | Rule::Secret => None,
+            Rule::Half => self.refusal.filter(|kind| *kind != "second-factor"),
             _ => self.refusal.or(refusal(matches!(rule, Rule::Admin | Rule::ProvenAdmin), self.admin, "admin-only")).or(refusal(
                 matches!(rule, Rule::Proven | Rule::ProvenAdmin),
                 self.proven,
@@ -151,7 +154,7 @@ fn callers(s: &Server) -> Vec<Caller> {
         stranger("a session under another name", "", vec![format!("Cookie: holm={proven}")], "sign-in"),
         stranger("a session whose time is over", &of("ann", Session::Expired), vec![], "sign-in"),
         stranger("a session that was ended", &of("ann", Session::Ended), vec![], "sign-in"),
-        stranger("a session awaiting its second factor", &of("ann", Session::AwaitsSecondFactor), vec![], "second-factor"),
+        Caller { refusal: Some("second-factor"), ..known("a session awaiting its second factor", ("ann", Session::AwaitsSecondFactor), false, false) },
         known("another person", ("bob", Session::Open), false, false),
         known("another person, proven", ("bob", Session::Proven), false, true),
         known("the person", ("ann", Session::Open), true, false),

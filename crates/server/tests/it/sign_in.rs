@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
 use crate::server::{Answer, Server, basic, command};
+use crate::sessions::{Session, session};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -81,6 +82,39 @@ fn t30_the_cookie_is_for_this_host_alone_and_new_at_each_step() {
 }
 
 #[test]
+fn t30_signing_in_anew_ends_what_the_browser_had_before() {
+    let s = Server::with_password();
+    let before = s.signed_in();
+    let answer = s.post(&before, "/session", &json!({ "name": "ann", "password": "wrong" }));
+    problem(&answer, 401, "refused");
+    assert_eq!(s.state(&before), "open", "nothing was proven");
+    let after = cookie(&s.post(&before, "/session", &json!({ "name": "ann", "password": PASSWORD })).expect(200));
+    assert_eq!((s.state(&before), s.state(&after)), ("none".into(), "open".into()));
+    // Whoever is signed in by half may leave, too.
+    let half = session(&s, "ann", Session::AwaitsSecondFactor);
+    assert_eq!(s.state(&half), "second-factor");
+    s.ask(&half, "DELETE", "/session", &[], "").expect(204);
+    assert_eq!(s.state(&half), "none");
+    problem(&s.ask(&half, "DELETE", "/session", &[], ""), 401, "sign-in");
+    assert_eq!(s.state(&after), "open");
+}
+
+#[test]
+fn wrong_second_factors_and_passkeys_are_in_the_log_as_failed() {
+    let mut s = Server::start_told(&[], Some("said"));
+    let half = session(&s, "ann", Session::AwaitsSecondFactor);
+    for (path, body) in [("/session/totp", json!({ "code": "000000" })), ("/session/recovery-code", json!({ "code": "abcd" }))] {
+        problem(&s.post(&half, path, &body), 401, "refused");
+    }
+    problem(&s.post("", "/session/passkey", &json!({ "ticket": "x", "credential": {} })), 401, "refused");
+    assert!(s.terminate());
+    let said = std::fs::read_to_string(s.dir.path().join("said")).unwrap();
+    for what in ["an authenticator app's code", "a recovery code", "a passkey"] {
+        assert!(said.lines().any(|l| l.contains("sign-in failed") && l.contains(what) && l.contains("127.0.0.1")), "{what}: {said}");
+    }
+}
+
+#[test]
 fn t32_unknown_names_and_wrong_passwords_are_answered_alike() {
     let s = Server::with_password();
     s.run(&["person", "add", "bob"]).unwrap();
@@ -122,9 +156,7 @@ fn t35_a_session_that_awaits_its_second_factor_opens_no_door() {
     assert_eq!(answer.json(), json!({ "state": "second-factor", "totp": true, "passkey": false }));
     let pending = cookie(&answer);
     assert_eq!(s.state(&pending), "second-factor");
-    for (method, path) in
-        [("GET", "/me"), ("GET", "/sessions"), ("DELETE", "/sessions"), ("POST", "/recovery-codes"), ("DELETE", "/totp"), ("DELETE", "/session")]
-    {
+    for (method, path) in [("GET", "/me"), ("GET", "/sessions"), ("DELETE", "/sessions"), ("POST", "/recovery-codes"), ("DELETE", "/totp")] {
         problem(&s.ask(&pending, method, path, &[], ""), 401, "second-factor");
     }
     problem(&s.ask(&pending, "PUT", "/password", &[], r#"{"password":"stolen horse battery"}"#), 401, "second-factor");

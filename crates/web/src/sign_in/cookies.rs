@@ -31,6 +31,8 @@ pub struct Browser {
     address: IpAddr,
     agent: String,
     device: Option<String>,
+    /// The token of the session that it has.
+    pub before: Option<String>,
 }
 
 impl Browser {
@@ -45,7 +47,8 @@ impl FromRequestParts<Web> for Browser {
     async fn from_request_parts(head: &mut Parts, _: &Web) -> Result<Browser, Problem> {
         let agent = head.headers.get(USER_AGENT).and_then(|v| v.to_str().ok()).filter(|a| a.len() <= AGENT).unwrap_or_default();
         let device = credentials::cookie(&head.headers, DEVICE).map(str::to_owned);
-        Ok(Browser { address: ClientAddress::of(&head.extensions), agent: agent.to_owned(), device })
+        let before = credentials::cookie(&head.headers, COOKIE).map(str::to_owned);
+        Ok(Browser { address: ClientAddress::of(&head.extensions), agent: agent.to_owned(), device, before })
     }
 }
 

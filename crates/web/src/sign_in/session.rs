@@ -2,7 +2,7 @@
 
 use axum::extract::State as Held;
 use axum::response::{IntoResponse, Response};
-use holm_auth::{Again, Challenge, Standing};
+use holm_auth::{Again, Challenge, SignIn, Standing};
 use holm_core::SessionRecord;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -68,16 +68,32 @@ const WRONG: &str = "name or password are not right; look for typing errors, or 
     (status = 401, description = "Not right"), (status = 429, description = "Too many wrong tries")
 ))]
 async fn sign_in(Held(web): Held<Web>, browser: Browser, Json(given): Json<Password>) -> Result<Response, Problem> {
-    let name: String = given.name.chars().take(64).collect();
     let outcome = blocking(move || {
         let outcome = web.auth.password(&given.name, &given.password, browser.client())?;
-        if matches!(outcome, holm_auth::SignIn::Refused) {
-            // For the keeper, and for tools that close doors by the log. The name is a stranger's text.
-            tracing::warn!(?name, address = %browser.client().address, "sign-in failed");
-        }
+        begun(&web, &browser, &outcome, &given.name)?;
         Ok(outcome)
     });
     signed(outcome.await?, WRONG)
+}
+
+/// A sign-in that was begun anew takes the place of the session that the browser had before (T30). `what` was not right goes to the
+/// log, for the keeper, and for tools that close doors by it; it is a stranger's text.
+pub fn begun(web: &Web, browser: &Browser, outcome: &SignIn, what: &str) -> Result<(), Problem> {
+    match outcome {
+        SignIn::Open(_) | SignIn::SecondFactor { .. } => {
+            if let Some(before) = &browser.before {
+                web.auth.leave(before)?;
+            }
+        }
+        SignIn::Refused => failed(browser, what),
+        SignIn::Throttled(_) => {}
+    }
+    Ok(())
+}
+
+fn failed(browser: &Browser, what: &str) {
+    let what: String = what.chars().take(64).collect();
+    tracing::warn!(name = ?what, address = %browser.client().address, "sign-in failed");
 }
 
 /// A code.
@@ -101,7 +117,14 @@ fn due(headers: &HeaderMap) -> Result<String, Problem> {
 ))]
 async fn give_totp(Held(web): Held<Web>, headers: HeaderMap, browser: Browser, Json(given): Json<Code>) -> Result<Response, Problem> {
     let pending = due(&headers)?;
-    let outcome = blocking(move || Ok(web.auth.code(&pending, &given.code, browser.client())?)).await?;
+    let outcome = blocking(move || {
+        let outcome = web.auth.code(&pending, &given.code, browser.client())?;
+        if matches!(outcome, SignIn::Refused) {
+            failed(&browser, "an authenticator app's code");
+        }
+        Ok(outcome)
+    });
+    let outcome = outcome.await?;
     signed(outcome, "the code is not right, or was used already; wait for the next one, and see that the clock of the phone is right")
 }
 
@@ -113,7 +136,14 @@ async fn give_totp(Held(web): Held<Web>, headers: HeaderMap, browser: Browser, J
 ))]
 async fn give_recovery_code(Held(web): Held<Web>, headers: HeaderMap, browser: Browser, Json(given): Json<Code>) -> Result<Response, Problem> {
     let pending = due(&headers)?;
-    let outcome = blocking(move || Ok(web.auth.recovery_code(&pending, &given.code, browser.client())?)).await?;
+    let outcome = blocking(move || {
+        let outcome = web.auth.recovery_code(&pending, &given.code, browser.client())?;
+        if matches!(outcome, SignIn::Refused) {
+            failed(&browser, "a recovery code");
+        }
+        Ok(outcome)
+    });
+    let outcome = outcome.await?;
     signed(outcome, "the code is not right, or was used already; try another one")
 }
 
@@ -162,7 +192,12 @@ const REFUSED: &str = "this passkey is not known here, or its answer does not fi
     (status = 401, description = "Not known, or the answer does not fit"), (status = 429, description = "Too many wrong tries")
 ))]
 async fn sign_in_with_passkey(Held(web): Held<Web>, browser: Browser, Json(given): Json<Assertion>) -> Result<Response, Problem> {
-    let outcome = blocking(move || Ok(web.auth.passkey(&given.ticket, &given.credential, browser.client())?)).await?;
+    let outcome = blocking(move || {
+        let outcome = web.auth.passkey(&given.ticket, &given.credential, browser.client())?;
+        begun(&web, &browser, &outcome, "a passkey")?;
+        Ok(outcome)
+    });
+    let outcome = outcome.await?;
     signed(outcome, REFUSED)
 }
 
@@ -200,10 +235,13 @@ async fn prove(caller: Caller, Json(given): Json<Proof>) -> Result<Response, Pro
     signed(outcome.await?, "that is not right; where an authenticator app is set up, its code belongs to the password")
 }
 
-/// Sign out
+/// Sign out, also where the second factor is still to come
 #[utoipa::path(delete, path = "/session", tag = TAG, responses((status = 204, description = "Nobody is signed in with this browser any more")))]
-async fn sign_out(caller: Caller) -> Result<Response, Problem> {
-    blocking(move || Ok(caller.web.auth.end(&caller.session)?)).await?;
+async fn sign_out(caller: Result<Caller, Problem>, Held(web): Held<Web>, headers: HeaderMap) -> Result<Response, Problem> {
+    let held = token(&headers).unwrap_or_default().to_owned();
+    if !blocking(move || Ok(web.auth.leave(&held)?)).await? {
+        return Err(caller.err().unwrap_or_else(|| Problem::new(Kind::SignIn, "nobody is signed in with this browser any more")));
+    }
     let mut response = StatusCode::NO_CONTENT.into_response();
     clear(&mut response);
     Ok(response)

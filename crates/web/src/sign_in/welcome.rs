@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::cookies::{Browser, Signed, signed};
 use super::passkeys::Registration;
-use super::session::Question;
+use super::session::{Question, begun};
 use crate::Web;
 use crate::caller::blocking;
 use crate::fields::Quota;
@@ -122,7 +122,9 @@ async fn accept_link(State(web): State<Web>, browser: Browser, Json(new): Json<N
             (None, Some(p)) => First::Passkey { ticket: &p.ticket, name: &p.name, credential: &p.credential },
             _ => return Err(Problem::new(Kind::NotPossible, "give a password or a passkey, and not both; the other can be added afterwards")),
         };
-        Ok(web.auth.accept(&new.token, &new.name, first, browser.client())?)
+        let outcome = web.auth.accept(&new.token, &new.name, first, browser.client())?;
+        begun(&web, &browser, &outcome, &new.name)?;
+        Ok(outcome)
     });
     signed(outcome.await?, "this link opens nothing")
 }
