@@ -23,7 +23,7 @@ const scopes: Record<string, string> = {
   apps: "data of apps",
 };
 
-const doors: Record<string, string> = { webdav: "WebDAV", api: "these pages", "command line": "the command line" };
+const doors: Record<string, string> = { webdav: "WebDAV", remotestorage: "remoteStorage", api: "these pages", "command line": "the command line" };
 
 export const text = {
   language: "en",
@@ -275,6 +275,7 @@ export const text = {
     acts: { look: "looked at", read: "read", change: "changed" },
     refused: "refused",
     times: (n: number) => `${n} times`,
+    anybody: "Anybody",
     unknown: (id: number) => `Party ${id}`,
     by: (via: string, address: string | null) => (address ? `${doors[via] ?? via}, from ${address}` : (doors[via] ?? via)),
     kept: "Records are kept for 90 days unless the server is set otherwise.",

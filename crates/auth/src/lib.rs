@@ -163,6 +163,12 @@ impl Auth {
         Ok(Verdict::Admitted(party, person.into()))
     }
 
+    /// Counts that somebody at `address` asks whether a name is known here; answers for how many seconds they are not told, none
+    /// if they are. Blocking.
+    pub fn asks_whereabouts(&self, address: IpAddr) -> Result<Option<i64>> {
+        self.limiter.attempt(Try::Whereabouts(address), self.env().now())
+    }
+
     /// Forgets tries that count no more, tickets whose time is over and sessions that ended long ago.
     pub fn forget_old(&self) -> Result<()> {
         self.host().forget_tries(self.env().now())?;

@@ -27,6 +27,8 @@ const RECOVERY_CODES: i64 = 10;
 const CHALLENGES: i64 = 100;
 /// Names that whoever was invited may look for, in an hour.
 const NAMES: i64 = 30;
+/// Names that one address may ask the whereabouts of, in a quarter of an hour.
+const WHEREABOUTS: i64 = 100;
 /// Addresses known to be refused, which need no more counting; when they are more, all are asked for again.
 const REFUSED: usize = 50_000;
 
@@ -51,6 +53,8 @@ pub enum Try<'a> {
     Challenge(IpAddr),
     /// A name that somebody would like to have, with an invitation of this hash: that it is taken tells who lives here (T58).
     Name(&'a [u8; 32]),
+    /// Where things of somebody of a name are found, and so whether they live here.
+    Whereabouts(IpAddr),
 }
 
 pub struct Limiter {
@@ -113,6 +117,7 @@ impl Try<'_> {
                 vec![limit(format!("{key} from {}", place(*address)), PER_ACCOUNT_THERE, QUARTER), limit(key, PER_ACCOUNT, Timestamp::HOUR)]
             }
             Try::Name(invitation) => vec![limit(format!("name {}", hex(*invitation)), NAMES, Timestamp::HOUR)],
+            Try::Whereabouts(address) => vec![limit(format!("whereabouts {}", place(*address)), WHEREABOUTS, QUARTER)],
             Try::Challenge(address) => vec![limit(format!("challenge {}", place(*address)), CHALLENGES, QUARTER)],
         });
         limits

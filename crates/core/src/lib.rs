@@ -24,7 +24,7 @@ mod vectors;
 
 pub use access::sharing::{AllowedApp, NewApp};
 pub use access::{
-    Access, AccessRecord, Act, Content, Cut, Gate, Link, LinkEnd, NewLink, RecordFilter, SecondFactors, Transfer, Usage, Via, check_passkey_name,
+    Access, AccessRecord, Act, Content, Cut, Gate, Link, LinkEnd, Listed, NewLink, RecordFilter, SecondFactors, Transfer, Usage, Via, check_passkey_name,
 };
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};

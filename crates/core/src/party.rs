@@ -16,6 +16,8 @@ pub struct PartyId(pub i64);
 impl PartyId {
     /// The person themself, signed in, or the operator at the command line.
     pub const OWNER: PartyId = PartyId(1);
+    /// Whoever comes without any credential.
+    pub const ANYBODY: PartyId = PartyId(0);
 }
 
 /// What may be done.
@@ -179,6 +181,11 @@ impl Party {
     /// The operator at this machine's command line, who holds the root key anyway.
     pub fn operator(person: PersonId) -> Party {
         Party { person, id: PartyId::OWNER, credential: 0, label: "command line".into(), limits: None }
+    }
+
+    /// Whoever comes without any credential; what is public is open to them, and nothing else.
+    pub fn anybody(person: PersonId) -> Party {
+        Party { person, id: PartyId::ANYBODY, credential: 0, label: "anybody".into(), limits: None }
     }
 }
 

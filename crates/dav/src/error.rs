@@ -6,6 +6,7 @@ use holm_core::{Ability, Error, Path};
 use holm_formats::dav::DAV;
 use holm_formats::xml::{Refused, Writer};
 use holm_http::body::BodyError;
+use holm_http::transfer::TransferError;
 use http::StatusCode;
 
 /// What a DAV:error body says was not met.
@@ -158,6 +159,15 @@ impl From<Error> for Failure {
 impl From<Refused> for Failure {
     fn from(e: Refused) -> Failure {
         Failure::bad(e.to_string())
+    }
+}
+
+impl From<TransferError> for Failure {
+    fn from(e: TransferError) -> Failure {
+        match e {
+            TransferError::Core(e) => e.into(),
+            TransferError::Body(e) => e.into(),
+        }
     }
 }
 

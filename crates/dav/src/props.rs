@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use holm_core::{Access, Depth, Entry, Lock, Path, Result, Usage};
 use holm_formats::acl::Expand;
+use holm_formats::date;
 use holm_formats::dav::{DAV, Propfind};
 use holm_formats::xml::{QName, Writer};
-use holm_formats::{date, media};
+use holm_http::transfer::download::content_type;
 
 use crate::acl::{self, Control, Rights};
 use crate::expand::{self, Live};
@@ -185,11 +186,6 @@ impl One<'_> {
         };
         true
     }
-}
-
-/// The type the client gave, else what the name stands for.
-pub fn content_type(entry: &Entry) -> &str {
-    entry.media_type.as_deref().unwrap_or_else(|| media::by_name(&entry.name))
 }
 
 fn supported_lock(xml: &mut Writer) -> &mut Writer {

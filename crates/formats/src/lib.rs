@@ -3,5 +3,6 @@
 pub mod acl;
 pub mod date;
 pub mod dav;
+pub mod jrd;
 pub mod media;
 pub mod xml;

@@ -31,8 +31,8 @@ pub enum Act {
 /// What a party did with a file or folder. What is the same within an hour is one record.
 #[derive(Serialize, ToSchema)]
 pub struct AccessRecord {
-    /// 1 is the person themself.
-    party: Id,
+    /// 1 is the person themself; null whoever read what is public.
+    party: Option<Id>,
     /// The app password or session that was used; null at this machine's command line.
     credential: Option<Id>,
     act: Act,
@@ -57,7 +57,7 @@ impl From<holm_core::AccessRecord> for AccessRecord {
     fn from(r: holm_core::AccessRecord) -> AccessRecord {
         let number = |n: i64| Some(Id(n)).filter(|id| id.0 > 0);
         AccessRecord {
-            party: Id(r.party.0),
+            party: number(r.party.0),
             credential: number(r.credential),
             act: match r.act {
                 holm_core::Act::Look => Act::Look,

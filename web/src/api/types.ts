@@ -120,7 +120,7 @@ export interface Grant extends Required<NewGrant> {
 }
 
 export interface AccessRecord {
-  party: number;
+  party: number | null;
   credential: number | null;
   act: "look" | "read" | "change";
   refused: boolean;

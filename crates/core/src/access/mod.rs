@@ -2,7 +2,9 @@
 //! party was granted before it touches the tree, which is private to this crate; and leaves a record of it.
 
 mod account;
+mod content;
 mod differences;
+mod documents;
 mod link;
 mod log;
 pub(crate) mod sharing;
@@ -12,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
@@ -22,8 +24,7 @@ use crate::ledger::{self, Rights};
 use crate::mutant::mutant;
 use crate::name::Path;
 use crate::party::{Ability, Party, PartyKind, PersonId};
-use crate::store::content::{NewContent, Store, Stored};
-use crate::store::upload::ContentWriter;
+use crate::store::content::{NewContent, Store};
 use crate::tree::apply::Head;
 use crate::tree::change::{Change, Done, Request};
 use crate::tree::condition::Precondition;
@@ -34,6 +35,8 @@ use crate::tree::version::{self, Version};
 use crate::upkeep::check::Report;
 use crate::upkeep::{self, Rules, Upkeep};
 pub use account::{SecondFactors, check_passkey_name};
+pub use content::{Content, Cut, Transfer};
+pub use documents::Listed;
 pub use link::{Link, LinkEnd, NewLink};
 use log::Deed;
 pub use log::{AccessRecord, Act, RecordFilter, Via};
@@ -182,13 +185,6 @@ impl Gate {
     }
 }
 
-/// Which way a large content goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transfer {
-    Up,
-    Down,
-}
-
 /// A party's handle to a person's tree.
 #[derive(Clone)]
 pub struct Access {
@@ -197,27 +193,6 @@ pub struct Access {
     party: Arc<Party>,
     via: Via,
     admitted: Arc<Admitted>,
-}
-
-/// A file's content, as a party opened it.
-#[derive(Debug)]
-pub enum Content {
-    Inline(Vec<u8>),
-    Chunked(Cut),
-}
-
-/// Content in chunks, to be read through the access that opened it.
-#[derive(Clone, Debug)]
-pub struct Cut {
-    id: i64,
-    size: u64,
-    path: Arc<Path>,
-}
-
-impl Cut {
-    pub fn size(&self) -> u64 {
-        self.size
-    }
 }
 
 /// What the gate saw, and looks at again when it was longer ago than [`TRUSTED`]: all clones of an access share it.
@@ -316,40 +291,6 @@ impl Access {
         self.store().catalog.reading(|tx| self.found(tx, path))
     }
 
-    /// A file's entry and content.
-    pub fn open(&self, path: &Path) -> Result<(Entry, Content)> {
-        self.may(Ability::Read, path)?;
-        let (entry, content) = self.store().catalog.reading(|tx| {
-            let entry = self.found(tx, path)?;
-            if entry.is_folder() {
-                return Err(Error::IsFolder(path.clone()));
-            }
-            let content = self.store().open(tx, entry.content)?;
-            Ok((entry, content))
-        })?;
-        self.note(Act::Read, false, entry.id, path)?;
-        let content = match content {
-            Stored::Inline(bytes) => Content::Inline(bytes),
-            Stored::Chunked { id, size } => Content::Chunked(Cut { id, size, path: Arc::new(path.clone()) }),
-        };
-        Ok((entry, content))
-    }
-
-    /// Appends bytes `from..to` of cut content to `out`; at most to the end of one chunk, answering how many came.
-    ///
-    /// # Errors
-    /// [`Error::Denied`] and [`Error::Forbidden`] where the right to read was taken back meanwhile.
-    pub fn read_some(&self, content: &Cut, from: u64, to: u64, out: &mut Vec<u8>) -> Result<u64> {
-        self.may(Ability::Read, &content.path)?;
-        self.store().read_some(content.id, from, to, out)
-    }
-
-    /// [`Access::read_some`] that never waits for a disk; None where it would have to.
-    pub fn read_now(&self, content: &Cut, from: u64, to: u64, out: &mut Vec<u8>) -> Result<Option<u64>> {
-        self.may(Ability::Read, &content.path)?;
-        self.store().read_now(content.id, from, to, out)
-    }
-
     /// Up to `limit` members of a folder after `after` (a key), in the order of their keys. Of a folder that may only be
     /// seen on the way to others, the members that lead on.
     pub fn list(&self, folder: &Path, id: i64, after: &str, limit: usize) -> Result<Vec<Entry>> {
@@ -438,27 +379,6 @@ impl Access {
         self.store().catalog.reading(|tx| journal::since(tx, self.person(), since, limit))
     }
 
-    /// Whether this party may put something at `path`, where nothing is.
-    pub fn may_add(&self, path: &Path) -> Result<()> {
-        self.may(Ability::Append, path)
-    }
-
-    /// Waits for a place among this person's large uploads, or downloads; each holds megabytes of memory until it ends.
-    pub async fn place_for(&self, transfer: Transfer) -> Result<OwnedSemaphorePermit> {
-        let places = match transfer {
-            Transfer::Up => &self.tree.uploads,
-            Transfer::Down => &self.tree.downloads,
-        };
-        places.clone().acquire_owned().await.map_err(|_| Error::Poisoned)
-    }
-
-    /// Takes a file's bytes, before they are committed; with their number, where it is known, so that room for them is
-    /// set aside.
-    pub fn upload(&self, path: &Path, announced: Option<u64>) -> Result<ContentWriter> {
-        self.may(Ability::Append, path)?;
-        self.tree.store.upload(announced)
-    }
-
     /// The one way to change anything. Resolves when the change is durable, or says why it was not made.
     pub async fn commit(&self, change: Change, precondition: Precondition) -> Result<Done> {
         self.submit(change, precondition)?.await.map_err(|_| Error::Poisoned)?
@@ -480,10 +400,12 @@ impl Access {
         match &change {
             Change::Restore { to: None, .. } | Change::Purge { .. } => self.may(Ability::Delete, &root)?,
             Change::Restore { .. } => self.may(Ability::Read, &root)?,
-            Change::Put { content: NewContent::Inline(bytes), .. } if bytes.len() > crate::store::INLINE_MAX => {
-                return Err(Error::Invalid("inline content is at most 64 KiB".into()));
-            }
             _ => {}
+        }
+        if let Some(NewContent::Inline(bytes)) = change.content()
+            && bytes.len() > crate::store::INLINE_MAX
+        {
+            return Err(Error::Invalid("inline content is at most 64 KiB".into()));
         }
         let replaces = change.replaces().map_or(Ok(true), |(ability, path)| self.allows(ability, path))?;
         let whole = self.allows(Ability::Write, &root)? && self.allows(Ability::Delete, &root)?;

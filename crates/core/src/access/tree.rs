@@ -19,7 +19,7 @@ use crate::party::{Party, PartyId};
 use crate::store::content::{NewContent, Store};
 use crate::store::upload::Staged;
 use crate::tree::apply::{Applier, Batch};
-use crate::tree::change::{Change, Done, Request};
+use crate::tree::change::{Done, Request};
 
 /// Changes that may wait for the writer; more are refused with [`Error::Busy`].
 const QUEUE: usize = 1_024;
@@ -151,8 +151,8 @@ impl Tree {
 
     pub fn submit(&self, party: Arc<Party>, via: Via, request: Request) -> Result<oneshot::Receiver<Result<Done>>> {
         let (reply, answer) = oneshot::channel();
-        let staged = match &request.change {
-            Change::Put { content: NewContent::Chunked { staged, .. }, .. } => Some(staged.clone()),
+        let staged = match request.change.content() {
+            Some(NewContent::Chunked { staged, .. }) => Some(staged.clone()),
             _ => None,
         };
         self.jobs.as_ref().ok_or(Error::Poisoned)?.try_send(Job { party, via, request: Some(request), staged, reply }).map_err(|e| match e {

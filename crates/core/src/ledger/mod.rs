@@ -331,8 +331,10 @@ pub(crate) fn grant(tx: &dyn Tx, person: PersonId, id: i64) -> Result<Option<Gra
 
 /// What a party may do, as the ledger stands: each grant within all its parents.
 pub(crate) fn rights(tx: &dyn Tx, person: PersonId, party: PartyId) -> Result<Rights> {
-    if party == PartyId::OWNER {
-        return Ok(Rights::owner());
+    match party {
+        PartyId::OWNER => return Ok(Rights::owner()),
+        PartyId::ANYBODY => return Ok(Rights::anybody()),
+        _ => {}
     }
     let mut held = Vec::new();
     'grants: for own in grants(tx, person, Some(party), Page::ALL)?.into_iter().filter(|g| g.revoked.is_none()) {

@@ -37,6 +37,11 @@ impl Right {
     }
 }
 
+/// Where documents are open to everybody who knows their address (draft-dejong-remotestorage-26 §5).
+fn public() -> Path {
+    Path::parse("/apps/public").expect("two names")
+}
+
 /// Everything one party may do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rights {
@@ -50,8 +55,17 @@ impl Rights {
 
     /// The person's own.
     pub(crate) fn owner() -> Rights {
-        let until = Timestamp(i64::MAX);
-        Rights::new(vec![Right { grant: 0, scope: Path::root(), abilities: Abilities::ALL, from: Timestamp(i64::MIN), until }])
+        Rights::always(Path::root(), Abilities::ALL)
+    }
+
+    /// Those of whoever comes without a credential: a person makes public what they let be put there.
+    pub(crate) fn anybody() -> Rights {
+        Rights::always(public(), Abilities::READ)
+    }
+
+    /// What needs no grant.
+    fn always(scope: Path, abilities: Abilities) -> Rights {
+        Rights::new(vec![Right { grant: 0, scope, abilities, from: Timestamp(i64::MIN), until: Timestamp(i64::MAX) }])
     }
 
     /// What may be done in the whole tree.
@@ -128,5 +142,15 @@ mod tests {
         let leads = |path| rights.leads(&p(path), Timestamp(15));
         assert!(leads("/") && leads("/a") && leads("/a/b") && !leads("/a/b/c") && !leads("/c") && !leads("/x"));
         assert!(!rights.is_empty(Timestamp(50)) && rights.is_empty(Timestamp(100)));
+    }
+
+    #[test]
+    fn t40_anybody_reads_what_is_public_and_nothing_beside() {
+        let may = |ability, path| Rights::anybody().allows(ability, &Path::parse(path).unwrap(), Timestamp(0));
+        assert!(may(Ability::Read, "/apps/public/notes/a"));
+        for other in ["/apps/public-x/a", "/apps/notes/public/a", "/public/a", "/apps"] {
+            assert!(!may(Ability::Read, other), "{other}");
+        }
+        assert!(Ability::ALL.into_iter().all(|a| a == Ability::Read || !may(a, "/apps/public/notes/a")));
     }
 }

@@ -131,6 +131,8 @@ impl Applier<'_> {
             Change::Put { path, content, media_type, modified } => self.put(path, content, media_type, modified),
             Change::MakeFolder { path, props } => self.make_folder(path, &props),
             Change::Remove { path } => self.remove(path),
+            Change::PutDocument { path, content, media_type } => self.put_document(path, content, media_type),
+            Change::RemoveDocument { path } => self.remove_document(path),
             Change::Move { from, to, overwrite } => self.move_to(from, to, overwrite),
             Change::Copy { from, to, overwrite, depth } => self.copy_to(from, to, overwrite, depth),
             Change::Patch { path, props, modified, created } => self.patch(path, &props, modified, created),
@@ -206,6 +208,10 @@ impl Applier<'_> {
 
     pub(super) fn put(&mut self, path: Path, content: NewContent, media_type: Option<String>, modified: Option<Timestamp>) -> Result<Done> {
         let chain = self.chain_to(&path)?;
+        self.put_at(chain, path, content, media_type, modified)
+    }
+
+    pub(super) fn put_at(&mut self, chain: Chain, path: Path, content: NewContent, media_type: Option<String>, modified: Option<Timestamp>) -> Result<Done> {
         let target = chain.target().cloned();
         self.only_add(&path, target.as_ref())?;
         if target.as_ref().is_some_and(Entry::is_folder) {

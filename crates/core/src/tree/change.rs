@@ -54,6 +54,17 @@ pub enum Change {
     Remove {
         path: Path,
     },
+    /// A [`Change::Put`] that makes the folders which lead there, where they are missing: also those above what its party may
+    /// reach, for they are part of the way.
+    PutDocument {
+        path: Path,
+        content: NewContent,
+        media_type: String,
+    },
+    /// A file to the trash, and with it the folders that hold nothing then; those at the root stay.
+    RemoveDocument {
+        path: Path,
+    },
     Move {
         from: Path,
         to: Path,
@@ -107,11 +118,13 @@ impl Change {
     /// stand in the place: [`Request::fresh`].
     pub fn demands(&self) -> Vec<(Ability, &Path)> {
         match self {
-            Change::Put { path, .. } | Change::MakeFolder { path, .. } | Change::Lock { path, .. } => vec![(Ability::Append, path)],
+            Change::Put { path, .. } | Change::PutDocument { path, .. } | Change::MakeFolder { path, .. } | Change::Lock { path, .. } => {
+                vec![(Ability::Append, path)]
+            }
             Change::Patch { path, .. } | Change::Refresh { path, .. } | Change::Unlock { path, .. } | Change::Revert { path, .. } => {
                 vec![(Ability::Write, path)]
             }
-            Change::Remove { path } => vec![(Ability::Delete, path)],
+            Change::Remove { path } | Change::RemoveDocument { path } => vec![(Ability::Delete, path)],
             Change::Move { from, to, .. } => vec![(Ability::Read, from), (Ability::Delete, from), (Ability::Append, to)],
             Change::Copy { from, to, .. } => vec![(Ability::Read, from), (Ability::Append, to)],
             Change::Restore { to, .. } => to.iter().map(|to| (Ability::Append, to)).collect(),
@@ -124,10 +137,18 @@ impl Change {
         self.demands().last().map(|(_, path)| (*path).clone()).unwrap_or_default()
     }
 
+    /// What it puts somewhere.
+    pub fn content(&self) -> Option<&NewContent> {
+        match self {
+            Change::Put { content, .. } | Change::PutDocument { content, .. } => Some(content),
+            _ => None,
+        }
+    }
+
     /// Whether it may put something over what is there, or take that away.
     pub fn replaces(&self) -> Option<(Ability, &Path)> {
         match self {
-            Change::Put { path, .. } | Change::Lock { path, .. } => Some((Ability::Write, path)),
+            Change::Put { path, .. } | Change::PutDocument { path, .. } | Change::Lock { path, .. } => Some((Ability::Write, path)),
             Change::Move { to, .. } | Change::Copy { to, .. } => Some((Ability::Delete, to)),
             _ => None,
         }
@@ -157,7 +178,7 @@ pub struct Done {
     /// The change's number; for locks, the newest number.
     pub seq: Seq,
     pub outcome: Outcome,
-    /// What now stands at the change's (target) path, where something does.
+    /// What now stands at the change's (target) path, where something does; of [`Change::RemoveDocument`], what stood there.
     pub entry: Option<Entry>,
     pub lock: Option<Lock>,
 }

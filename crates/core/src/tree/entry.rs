@@ -132,6 +132,28 @@ pub fn members(tx: &dyn Tx, person: PersonId, folder: i64, after: &str, limit: u
     tx.all(sql, &[person.0.into(), folder.into(), after.into(), (limit as i64).into()], from_row)
 }
 
+/// Calls `each` for every member of a folder, in the order of their keys, until it breaks.
+pub fn each_member(tx: &dyn Tx, person: PersonId, folder: i64, each: &mut dyn FnMut(Entry) -> Result<ControlFlow<()>>) -> Result<()> {
+    tx.query(select_entry!("person = ?1 AND parent = ?2 ORDER BY key"), &[person.0.into(), folder.into()], &mut |row| each(from_row(row)?))
+}
+
+/// Whether a file lies anywhere below `folder`. After `most` steps it is taken for granted.
+pub fn holds_file(tx: &dyn Tx, person: PersonId, folder: i64, most: usize) -> Result<bool> {
+    let mut open = vec![(folder, String::new())];
+    for _ in 0..most {
+        let Some((at, after)) = open.last_mut() else { return Ok(false) };
+        match members(tx, person, *at, after, 1)?.pop() {
+            None => drop(open.pop()),
+            Some(file) if !file.is_folder() => return Ok(true),
+            Some(below) => {
+                *after = below.key;
+                open.push((below.id, String::new()));
+            }
+        }
+    }
+    Ok(true)
+}
+
 /// Calls `each` for everything below `folder`, parents first. Holds one folder's members at a time.
 pub fn walk(tx: &dyn Tx, person: PersonId, folder: i64, each: &mut dyn FnMut(&Entry) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
     let mut folders = vec![folder];

@@ -47,7 +47,7 @@ pub fn any(tx: &dyn Tx, person: PersonId) -> Result<bool> {
     Ok(tx.first("SELECT 1 FROM lock WHERE person = ?1 LIMIT 1", &[person.0.into()], |_| Ok(()))?.is_some())
 }
 
-fn on_entry(tx: &dyn Tx, person: PersonId, now: Timestamp, id: i64) -> Result<Vec<Lock>> {
+pub(super) fn on_entry(tx: &dyn Tx, person: PersonId, now: Timestamp, id: i64) -> Result<Vec<Lock>> {
     let sql = "SELECT token, entry, deep, exclusive, owner, credential, expires, seconds FROM lock WHERE person = ?1 AND entry = ?2
         AND expires > ?3 AND expires <= ?4";
     tx.all(sql, &[person.0.into(), id.into(), now.0.into(), now.plus(FAR).0.into()], from_row)

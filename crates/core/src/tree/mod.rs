@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod change;
 pub mod condition;
+mod document;
 pub mod entry;
 pub mod lock;
 pub mod prop;

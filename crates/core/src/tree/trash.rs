@@ -11,7 +11,7 @@ use crate::journal::{Op, Seq};
 use crate::mutant::mutant;
 use crate::name::{Name, Path};
 use crate::party::PersonId;
-use crate::store::catalog::Tx;
+use crate::store::catalog::{Row, Tx};
 
 /// Entries that one transaction takes apart, so that a large folder does not hold up other writers.
 pub(crate) const ERASED_AT_ONCE: usize = 2_000;
@@ -77,25 +77,31 @@ impl Applier<'_> {
         self.upsert(&Entry { parent, name: name.to_owned(), key: name.to_owned(), seq, ..entry.clone() })
     }
 
-    fn trashed(&self, id: i64) -> Result<(Entry, i64, String)> {
+    /// An entry in the trash, the folder it was in and its name there, and its path then.
+    fn trashed(&self, id: i64) -> Result<(Entry, i64, String, String)> {
         let gone = || Error::Invalid(format!("entry {id} is not in the trash"));
-        let sql = "SELECT parent, name FROM trash WHERE person = ?1 AND entry = ?2";
-        let (parent, name) = self.tx.first(sql, &[self.person.0.into(), id.into()], |row| Ok((row.int(0)?, row.text(1)?.to_owned())))?.ok_or_else(gone)?;
+        let sql = "SELECT parent, name, place FROM trash WHERE person = ?1 AND entry = ?2";
+        let row = |r: &dyn Row| Ok((r.int(0)?, r.text(1)?.to_owned(), r.text(2)?.to_owned()));
+        let (parent, name, place) = self.tx.first(sql, &[self.person.0.into(), id.into()], row)?.ok_or_else(gone)?;
         let entry = entry::by_id(self.tx, self.person, id)?.filter(|e| e.parent == TRASH).ok_or_else(gone)?;
-        Ok((entry, parent, name))
+        Ok((entry, parent, name, place))
     }
 
+    /// Where it was, and the folder may have another name now; or with `to`, there. A folder that is gone is made anew.
     pub(super) fn restore(&mut self, id: i64, to: Option<Path>) -> Result<Done> {
-        let (entry, parent, name) = self.trashed(id)?;
-        let to = match to {
-            Some(path) => path,
-            None => entry::path_of(self.tx, self.person, parent)?
-                .ok_or_else(|| Error::Invalid("the folder it was in is gone; say where to restore it to".into()))?
-                .join(Name::new(name)?),
+        let (entry, parent, name, place) = self.trashed(id)?;
+        let anew = to.is_none();
+        let to = match (to, entry::path_of(self.tx, self.person, parent)?) {
+            (Some(path), _) => path,
+            (None, Some(folder)) => folder.join(Name::new(name)?),
+            (None, None) => Path::parse(&place)?,
         };
-        let chain = self.chain_to(&to)?;
+        let mut chain = self.chain_to(&to)?;
         if chain.target().is_some() || to.is_root() {
             return Err(Error::Exists(to));
+        }
+        if anew {
+            chain = self.make_way(&to, chain)?;
         }
         let folder = chain.parent(&to)?.clone();
         self.check_locks(&to, &chain.entries, Touch::Members)?;
@@ -110,7 +116,7 @@ impl Applier<'_> {
     }
 
     pub(super) fn purge(&mut self, id: i64) -> Result<Done> {
-        let (entry, _, _) = self.trashed(id)?;
+        let (entry, ..) = self.trashed(id)?;
         let seq = self.journal(Op::Purge, id, TRASH, &entry.key, None)?;
         self.tx.execute("DELETE FROM trash WHERE person = ?1 AND entry = ?2", &[self.person.0.into(), id.into()])?;
         self.erase_below(entry, ERASED_AT_ONCE)?;

@@ -38,6 +38,8 @@ enum Op {
     Put(String, Vec<u8>, Option<bool>),
     MakeFolder(String),
     Remove(String),
+    PutDocument(String, Vec<u8>, Option<bool>),
+    RemoveDocument(String),
     Move(String, String, bool),
     Copy(String, String, bool, bool),
     Restore(usize, String),
@@ -94,6 +96,8 @@ impl Model {
                 self.trash.push((path, tree));
                 Ok(())
             }
+            Op::PutDocument(path, bytes, exists) => self.put_document(path, bytes, exists),
+            Op::RemoveDocument(path) => self.remove_document(path),
             Op::Move(from, to, overwrite) => self.transfer(&from, &to, overwrite, None),
             Op::Copy(from, to, overwrite, deep) => self.transfer(&from, &to, overwrite, Some(deep)),
             Op::Restore(n, to) => {
@@ -132,6 +136,36 @@ impl Model {
         }
         self.fits(bytes.len())?;
         self.tree.insert(path, Node::File(bytes, history(old)));
+        Ok(())
+    }
+
+    fn put_document(&mut self, path: String, bytes: Vec<u8>, exists: Option<bool>) -> Result<(), &'static str> {
+        let above: Vec<_> = path.match_indices('/').filter(|(at, _)| *at > 0).map(|(at, _)| path[..at].to_owned()).collect();
+        if above.iter().any(|folder| matches!(self.tree.get(folder), Some(Node::File(..)))) {
+            return Err("file");
+        }
+        let made: Vec<_> = above.into_iter().filter(|folder| self.tree.insert(folder.clone(), Node::Folder).is_none()).collect();
+        let done = self.put(path, bytes, exists);
+        match done {
+            Ok(()) => self.changes += made.len() as i64,
+            Err(_) => made.iter().for_each(|folder| drop(self.tree.remove(folder))),
+        }
+        done
+    }
+
+    fn remove_document(&mut self, path: String) -> Result<(), &'static str> {
+        if !matches!(self.tree.get(&path), Some(Node::File(..))) {
+            return Err("missing");
+        }
+        let tree = self.take(&path);
+        let mut folder = parent(&path).to_owned();
+        // What stands at the root stays.
+        while folder.matches('/').count() > 1 && !self.tree.keys().any(|k| k.starts_with(&format!("{folder}/"))) {
+            self.tree.remove(&folder);
+            self.changes += 1;
+            folder = parent(&folder).to_owned();
+        }
+        self.trash.push((path, tree));
         Ok(())
     }
 
@@ -196,6 +230,7 @@ fn kind(e: &Error) -> &'static str {
         Error::ParentMissing(_) => "parent",
         Error::Exists(_) => "exists",
         Error::IsFolder(_) => "folder",
+        Error::IsFile(_) => "file",
         Error::ConditionFailed(_) => "condition",
         Error::Forbidden(_) => "forbidden",
         Error::QuotaExceeded { .. } => "quota",
@@ -208,6 +243,7 @@ fn kind(e: &Error) -> &'static str {
 fn told(op: &Op) -> String {
     match op {
         Op::Put(path, bytes, exists) => format!("Put({path:?}, {} bytes, {exists:?})", bytes.len()),
+        Op::PutDocument(path, bytes, exists) => format!("PutDocument({path:?}, {} bytes, {exists:?})", bytes.len()),
         op => format!("{op:?}"),
     }
 }
@@ -233,9 +269,11 @@ fn any_op(dice: &Dice, model: &Model) -> Op {
     };
     let bytes = (0..size).map(|_| dice.next() as u8).collect();
     match dice.below(20) {
-        0..6 => Op::Put(any_path(dice, model), bytes, [None, None, Some(true), Some(false)][dice.below(4)]),
-        6..10 => Op::MakeFolder(any_path(dice, model)),
-        10..12 => Op::Remove(any_path(dice, model)),
+        0..4 => Op::Put(any_path(dice, model), bytes, [None, None, Some(true), Some(false)][dice.below(4)]),
+        4..6 => Op::PutDocument(any_path(dice, model), bytes, [None, None, Some(true), Some(false)][dice.below(4)]),
+        6..9 => Op::MakeFolder(any_path(dice, model)),
+        9..11 => Op::RemoveDocument(any_path(dice, model)),
+        11 => Op::Remove(any_path(dice, model)),
         12..15 => Op::Move(any_path(dice, model), any_path(dice, model), dice.below(2) == 0),
         15..17 if model.tree.len() < 150 => Op::Copy(any_path(dice, model), any_path(dice, model), dice.below(2) == 0, dice.below(3) > 0),
         17 => Op::Restore(dice.below(model.trash.len() + 1), any_path(dice, model)),
@@ -271,7 +309,7 @@ fn perform(access: &Access, model: &mut Model, op: &Op) -> (Result<(), &'static 
     let mut precondition = Precondition::default();
     let overwrite = |yes: &bool| if *yes { Overwrite::Yes } else { Overwrite::No };
     let change = match op {
-        Op::Put(path, bytes, exists) => {
+        Op::Put(path, bytes, exists) | Op::PutDocument(path, bytes, exists) => {
             match exists {
                 Some(true) => precondition.if_match = Some(Tags::Any),
                 Some(false) => precondition.if_none_match = Some(Tags::Any),
@@ -279,8 +317,13 @@ fn perform(access: &Access, model: &mut Model, op: &Op) -> (Result<(), &'static 
             }
             let mut writer = access.upload(&p(path), None).unwrap();
             bytes.chunks(70_000).for_each(|b| writer.write(b).unwrap());
-            Change::Put { path: p(path), content: writer.finish().unwrap(), media_type: None, modified: None }
+            let (path, content) = (p(path), writer.finish().unwrap());
+            match op {
+                Op::PutDocument(..) => Change::PutDocument { path, content, media_type: "a/b".into() },
+                _ => Change::Put { path, content, media_type: None, modified: None },
+            }
         }
+        Op::RemoveDocument(path) => Change::RemoveDocument { path: p(path) },
         Op::MakeFolder(path) => Change::MakeFolder { path: p(path), props: vec![] },
         Op::Remove(path) => Change::Remove { path: p(path) },
         Op::Move(from, to, o) => Change::Move { from: p(from), to: p(to), overwrite: overwrite(o) },
@@ -293,7 +336,7 @@ fn perform(access: &Access, model: &mut Model, op: &Op) -> (Result<(), &'static 
         Op::Revert(path, _) => Change::Revert { path: p(path), version: expected.ok().flatten().unwrap_or(Seq(-1)) },
     };
     let existed = match &change {
-        Change::Put { path, .. } => Some(access.stat(path).is_ok()),
+        Change::Put { path, .. } | Change::PutDocument { path, .. } => Some(access.stat(path).is_ok()),
         _ => None,
     };
     let got = access.commit_blocking(change, precondition);

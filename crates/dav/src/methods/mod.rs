@@ -9,33 +9,18 @@ pub mod patch;
 pub mod propfind;
 pub mod proppatch;
 pub mod put;
-pub mod ranges;
 pub mod report;
 pub mod sync;
 pub mod transfer;
 
-use std::time::Duration;
-
-use holm_core::{Access, Depth, Precondition, Tags, Transfer, mutant};
+use holm_core::{Depth, Precondition, Tags, mutant};
 use holm_formats::date;
 use holm_formats::xml::{self, Element};
 use holm_http::conditions;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{Call, Failure, MAX_XML};
-
-/// How long a large transfer waits for its turn.
-const TURN: Duration = Duration::from_secs(120);
-
-/// A place among this person's large transfers, for as long as the permit lives.
-pub async fn place(access: &Access, transfer: Transfer) -> Result<OwnedSemaphorePermit, Failure> {
-    let permit = tokio::time::timeout(TURN, access.place_for(transfer)).await;
-    permit
-        .map_err(|_| Failure::new(StatusCode::SERVICE_UNAVAILABLE, "too many large transfers of this person are under way; try again"))?
-        .map_err(Failure::from)
-}
 
 /// A header that decides what a request does: given once and readable, or not at all. One that was overlooked for being
 /// neither would turn a conditional write into one without conditions.

@@ -3,10 +3,11 @@
 
 use holm_core::{Access, Change, Content, Error, Tags, Transfer};
 use holm_http::range::{Refused, update_start};
+use holm_http::transfer::place;
+use holm_http::transfer::upload::Upload;
 use http::StatusCode;
 
-use crate::methods::place;
-use crate::methods::put::{Upload, stored};
+use crate::methods::put::stored;
 use crate::{Answer, Call, Failure};
 
 const BLOCK: u64 = 512 * 1024;

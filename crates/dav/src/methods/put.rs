@@ -2,17 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
-use holm_core::{Change, ContentWriter, Done, Entry, Error, INLINE_MAX, NewContent, Outcome, Timestamp, Transfer};
+use holm_core::{Change, Done, Entry, Error, Outcome, Timestamp};
 use holm_formats::date;
+use holm_http::transfer::upload;
 use http::StatusCode;
-use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::methods::{conflict, place};
+use crate::methods::conflict;
 use crate::{Answer, Call, Failure};
-
-/// Bytes handed to the store at a time; two such blocks are held per upload.
-const BLOCK: usize = 512 * 1024;
 
 pub async fn put(mut call: Call) -> Answer {
     if call.headers.contains_key("content-range") {
@@ -21,7 +17,7 @@ pub async fn put(mut call: Call) -> Answer {
     let precondition = call.precondition()?;
     early(&call, &precondition)?;
     let announced = call.header("content-length").and_then(|l| l.parse::<u64>().ok());
-    let content = receive(&mut call, announced).await?;
+    let content = upload::receive(&call.access, &call.path, &mut call.body, announced).await?;
     let modified = call.header("x-oc-mtime").and_then(date::parse_unix).map(Timestamp);
     let media_type = call.header("content-type").filter(|t| t.len() <= 255).map(str::to_owned);
     let change = Change::Put { path: call.path.clone(), content, media_type, modified };
@@ -65,63 +61,4 @@ pub fn stored(done: &Done, mtime_taken: bool) -> Response {
     let builder = if created { builder.header("Content-Length", "0") } else { builder };
     let builder = if mtime_taken { builder.header("X-OC-Mtime", "accepted") } else { builder };
     builder.body(Body::empty()).expect("an ETag of hex digits")
-}
-
-/// Takes a body of any length. A body shorter than announced never becomes content.
-async fn receive(call: &mut Call, announced: Option<u64>) -> Result<NewContent, Failure> {
-    if announced.is_some_and(|n| n <= INLINE_MAX as u64) {
-        return Ok(NewContent::Inline(call.body.whole(INLINE_MAX).await?));
-    }
-    let _place = place(&call.access, Transfer::Up).await?;
-    let mut upload = Upload::new(call.access.upload(&call.path, announced)?);
-    while let Some(bytes) = call.body.next().await? {
-        upload.push(&bytes).await?;
-    }
-    upload.finish().await
-}
-
-/// A writer between blocks, with the buffer it gave back.
-type Idle = (ContentWriter, Vec<u8>);
-
-/// Feeds a [`ContentWriter`] from async code: while one block is cut and sealed on a blocking thread, the next comes in.
-pub struct Upload {
-    block: Vec<u8>,
-    idle: Option<Idle>,
-    busy: Option<JoinHandle<Result<Idle, Error>>>,
-}
-
-impl Upload {
-    pub fn new(writer: ContentWriter) -> Upload {
-        Upload { block: Vec::new(), idle: Some((writer, Vec::new())), busy: None }
-    }
-
-    pub async fn push(&mut self, bytes: &Bytes) -> Result<(), Failure> {
-        self.block.extend_from_slice(bytes);
-        if self.block.len() >= BLOCK { self.hand_over().await } else { Ok(()) }
-    }
-
-    async fn ready(&mut self) -> Result<Idle, Failure> {
-        match self.busy.take() {
-            Some(task) => Ok(task.await.map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the upload's worker failed"))??),
-            None => self.idle.take().ok_or_else(|| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the upload failed before")),
-        }
-    }
-
-    async fn hand_over(&mut self) -> Result<(), Failure> {
-        let (mut writer, empty) = self.ready().await?;
-        let mut block = std::mem::replace(&mut self.block, empty);
-        self.busy = Some(spawn_blocking(move || {
-            writer.write(&block)?;
-            block.clear();
-            Ok((writer, block))
-        }));
-        Ok(())
-    }
-
-    pub async fn finish(mut self) -> Result<NewContent, Failure> {
-        self.hand_over().await?;
-        let (writer, _) = self.ready().await?;
-        let done = spawn_blocking(move || writer.finish()).await;
-        Ok(done.map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the upload's worker failed"))??)
-    }
 }

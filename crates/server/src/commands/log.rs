@@ -33,6 +33,7 @@ impl Log {
         let since = opened.env.now().plus(-self.days * Timestamp::DAY);
         let mut names: HashMap<_, _> = access.parties(Page::ALL)?.into_iter().map(|p| (p.id, p.name)).collect();
         names.insert(PartyId::OWNER, self.person.clone());
+        names.insert(PartyId::ANYBODY, "anybody".into());
         let party = self.party.as_deref().map(|asked| named(&names, asked)).transpose()?;
         let entry = self.path.as_deref().map(|path| at(&access, path)).transpose()?;
         let mut filter = RecordFilter { entry, party, since, ..RecordFilter::default() };

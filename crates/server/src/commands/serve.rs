@@ -9,8 +9,10 @@ use axum::middleware::from_fn;
 use axum::routing::get;
 use holm_auth::Auth;
 use holm_core::Gate;
+use holm_remotestorage::RemoteStorage;
 use holm_web::Web;
 use holm_webdav::Webdav;
+use holm_webfinger::Webfinger;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -80,7 +82,16 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let webdav = Webdav { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
     let kits = Arc::new(kit::keeper(&settings, &opened));
     let web = Web { kits, gate: gate.clone(), auth: auth.clone() };
-    let router = health.merge(holm_web::routes(web)).merge(holm_webdav::routes(webdav)).layer(from_fn(holm_web::app));
+    let storage = RemoteStorage { gate: gate.clone(), auth: auth.clone() };
+    let webfinger = Webfinger {
+        gate: gate.clone(),
+        auth: auth.clone(),
+        origin: origin.into(),
+        hosts: hosts.clone().unwrap_or_default(),
+        doors: [holm_remotestorage::link as holm_webfinger::Door].into(),
+    };
+    let doors = health.merge(holm_web::routes(web)).merge(holm_remotestorage::routes(storage)).merge(holm_webfinger::routes(webfinger));
+    let router = doors.merge(holm_webdav::routes(webdav)).layer(from_fn(holm_web::app));
     let mut failed = gate.failed();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;

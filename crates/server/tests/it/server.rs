@@ -18,6 +18,9 @@ pub struct Server {
     child: Child,
 }
 
+/// Paths that are no files of ann's.
+const ELSEWHERE: [&str; 4] = ["/dav", "/api", "/rs/", "/.well-known/"];
+
 /// One answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -217,7 +220,7 @@ impl Server {
         parse(&bytes)
     }
 
-    /// `PUT /a` with extra head lines, as ann; the path is below her mount unless it begins with `/dav` or `/api`.
+    /// `PUT /a` with extra head lines, as ann; the path is below her mount unless it begins with one of [`ELSEWHERE`].
     pub fn send(&self, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
         self.send_as(&self.authorization(), method, path, headers, body)
     }
@@ -230,7 +233,8 @@ impl Server {
 
     pub fn send_as(&self, authorization: &str, method: &str, path: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
         let body = body.as_ref();
-        let path = if path.starts_with("/dav") || path.starts_with("/api") || path == "*" { path.to_owned() } else { format!("/dav/files/ann{path}") };
+        let rooted = path == "*" || ELSEWHERE.iter().any(|other| path.starts_with(other));
+        let path = if rooted { path.to_owned() } else { format!("/dav/files/ann{path}") };
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         if !authorization.is_empty() {
             request += &format!("Authorization: {authorization}\r\n");

@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt, stream};
 use holm_core::{Access, Content};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::get::blocks;
+use super::download::blocks;
 
 pub fn content_range(from: u64, to: u64, size: u64) -> String {
     format!("bytes {from}-{}/{size}", to - 1)
