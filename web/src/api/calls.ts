@@ -78,6 +78,11 @@ export const records = {
   list: (filter: RecordFilter) => send<{ items: T.AccessRecord[]; next: string | null }>("GET", `/access-records${query({ ...filter })}`),
 };
 
+export const kit = {
+  make: () => send<T.RecoveryKit>("POST", "/kit"),
+  prove: (words: string) => send<void>("POST", "/kit/proof", { words }),
+};
+
 export const persons = {
   list: () => all<T.Person>("/persons"),
   change: (person: string, change: { quota?: number | null; admin?: boolean }) => send<T.Person>("PATCH", `/persons/${name(person)}`, change),

@@ -149,3 +149,9 @@ export interface Invitation {
   created: string;
   expires: string;
 }
+
+/** 24 words, and a page to print that needs nothing else. */
+export interface RecoveryKit {
+  words: string[];
+  page: string;
+}

@@ -292,11 +292,18 @@ pub(super) fn find(tx: &dyn Tx, person: PersonId, filter: &RecordFilter, limit: 
     let (person, since, last, id) = (person.0.into(), filter.since.0.into(), last.into(), id.into());
     // One text an index: an engine that must guess from OR guesses wrong.
     match (filter.entry, filter.party) {
-        (Some(entry), party) => {
+        (Some(entry), None) => {
             let sql = "SELECT id, party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
-                WHERE person = ?1 AND entry = ?7 AND last BETWEEN ?2 AND ?3 AND (last < ?3 OR id < ?4) AND first < ?5 AND (party = ?8 OR ?8 IS NULL)
+                WHERE person = ?1 AND entry = ?7 AND last BETWEEN ?2 AND ?3 AND (last < ?3 OR id < ?4) AND first < ?5
                 ORDER BY last DESC, id DESC LIMIT ?6";
-            tx.all(sql, &[person, since, last, id, until, limit, entry.into(), party.map(|p| p.0).into()], row)
+            tx.all(sql, &[person, since, last, id, until, limit, entry.into()], row)
+        }
+        // Their numbers from the index first, which knows both: of a node that many use, few rows are this party's.
+        (Some(entry), Some(party)) => {
+            let sql = "SELECT id, party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record
+                WHERE person = ?1 AND id IN (SELECT id FROM access_record WHERE person = ?1 AND entry = ?7 AND party = ?8 AND last BETWEEN ?2 AND ?3)
+                AND (last < ?3 OR id < ?4) AND first < ?5 ORDER BY last DESC, id DESC LIMIT ?6";
+            tx.all(sql, &[person, since, last, id, until, limit, entry.into(), party.0.into()], row)
         }
         (None, Some(party)) => {
             let sql = "SELECT id, party, credential, act, refused, entry, path, via, address, first, last, times FROM access_record

@@ -116,6 +116,19 @@ async function owner() {
   assert.ok(codes.length >= 8, "some codes");
   await looked(ann, "welcome-codes");
   await button(page, "I have kept them").click();
+  await title(page, "Words for the worst day");
+  await button(page, "Make the recovery kit").click();
+  const words = await page.locator(".sheet li").allTextContents();
+  assert.equal(words.length, 24);
+  await looked(ann, "welcome-kit");
+  await button(page, "I have it on paper").click();
+  assert.equal(await page.getByText(words.slice(0, 3).join(" ")).count(), 0, "the words are typed from paper, not from the screen");
+  await page.getByLabel("Type the 24 words from the paper").fill(words.toReversed().join(" "));
+  await button(page, "Prove that I have it").click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Type the 24 words from the paper").fill(words.map((word, n) => `${n + 1}. ${word}`).join("\n"));
+  await looked(ann, "welcome-kit-typed");
+  await button(page, "Prove that I have it").click();
   await title(page, "Connect your phone and computer");
   await page.getByLabel("What are you connecting?").fill("Laptop");
   await button(page, "Make a password for it").click();
@@ -129,8 +142,8 @@ async function owner() {
   await button(page, "Go to your holm").click();
 
   await title(page, "Hello, ann");
-  await page.getByText("Make the recovery kit").waitFor();
   await page.getByText("letter.txt").first().waitFor();
+  assert.equal(await page.getByText("recovery kit").count(), 0, "it was made, and kept");
   await looked(ann, "home");
 
   // By keyboard.
@@ -154,6 +167,7 @@ async function owner() {
   await page.getByLabel("The code that the app shows now").fill(code(totp));
   await button(page, "Turn on").click();
   await app.getByText("On", { exact: true }).waitFor();
+  await page.getByRole("region", { name: "Recovery kit" }).getByText("its words were typed in once").waitFor();
   await looked(ann, "settings");
 
   await go(page, "People");
