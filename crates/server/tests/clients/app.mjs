@@ -118,6 +118,7 @@ async function owner() {
   await button(page, "I have kept them").click();
   await title(page, "Words for the worst day");
   await button(page, "Make the recovery kit").click();
+  await page.locator(".sheet li").first().waitFor();
   const words = await page.locator(".sheet li").allTextContents();
   assert.equal(words.length, 24);
   await looked(ann, "welcome-kit");
