@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: holm beside the WebDAV servers that are installed, one at a time, under the same load, in
 //! rounds; prints medians, holm's ratio to the best of the others, and what it is to reach. `--million` compares holm
-//! with itself: a tree of a million files with a small one. `--access-log` asks the access log at a million records.
+//! with itself: a tree of a million files with a small one. `--access-log` asks the access log at a million records. `rs` puts
+//! holm beside another server of remoteStorage.
 
 mod access_log;
 pub mod client;
@@ -12,6 +13,7 @@ mod peers;
 mod process;
 mod results;
 mod server;
+mod storage;
 mod table;
 mod workloads;
 
@@ -37,6 +39,7 @@ pub fn run(args: &[&str]) -> Fallible<()> {
         What::Peers => compare(&options),
         What::Million => million::run(&options),
         What::AccessLog => access_log::run(&options),
+        What::Storage => storage::run(&options),
     }
 }
 

@@ -12,7 +12,9 @@ pub const USAGE: &str = "cargo xtask bench [--rounds N] [--only WORKLOAD,…] [-
 cargo xtask bench --million [--rounds N] [--json FILE] [--quick]
                    compare a tree of a million files with a small one
 cargo xtask bench --access-log [--quick]
-                   ask the access log who did what, at a million records";
+                   ask the access log who did what, at a million records
+cargo xtask bench rs [--rounds N] [--quick]
+                   compare holm with another server of remoteStorage";
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum What {
     Million,
     /// The access log at a million records.
     AccessLog,
+    /// holm beside another server of remoteStorage.
+    Storage,
 }
 
 pub struct Options {
@@ -50,6 +54,7 @@ impl Options {
                 "--json" => options.json = Some(value()?.into()),
                 "--quick" => (options.quick, options.sizes) = (true, Sizes::QUICK),
                 "--million" => options.what = What::Million,
+                "rs" => options.what = What::Storage,
                 "--access-log" => options.what = What::AccessLog,
                 _ => return Err(format!("{arg} is not known\n{USAGE}").into()),
             }
@@ -59,7 +64,7 @@ impl Options {
             options.rounds = if options.what == What::Million { 9 } else { 3 };
         }
         if options.what != What::Peers && !(options.only.is_empty() && options.peers.is_empty()) {
-            return Err("--million and --access-log are about holm alone: leave out --only and --peers".into());
+            return Err("--only and --peers are for the WebDAV servers: leave them out".into());
         }
         Ok(options)
     }

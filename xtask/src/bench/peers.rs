@@ -81,13 +81,13 @@ pub const PEERS: &[Peer] = &[
     },
 ];
 
-fn with(mut command: Command, args: &[&str]) -> Command {
+pub fn with(mut command: Command, args: &[&str]) -> Command {
     command.args(args);
     command
 }
 
 /// The first line that a program says about itself, if it is there.
-fn told(command: &mut Command, args: &[&str]) -> Option<String> {
+pub fn told(command: &mut Command, args: &[&str]) -> Option<String> {
     let output = command.args(args).output().ok()?;
     let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     Some(String::from_utf8_lossy(&said).lines().next()?.trim().trim_start_matches("nginx version: ").trim_start_matches("Server version: ").to_owned())
@@ -100,12 +100,12 @@ fn dufs() -> Command {
 }
 
 /// The release build stands beside the one that runs this.
-fn holm_command() -> Command {
+pub fn holm_command() -> Command {
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("release/holm")));
     Command::new(beside.unwrap_or_else(|| "target/release/holm".into()))
 }
 
-fn at(dir: &Path, args: &[&str]) -> Command {
+pub fn at(dir: &Path, args: &[&str]) -> Command {
     let mut command = holm_command();
     command.arg("--data").arg(dir.join("data")).arg("--root-key").arg(dir.join("root.key")).args(args);
     command

@@ -31,5 +31,6 @@ mod sign_in;
 mod sync;
 mod throttle;
 mod tls;
+mod unhosted;
 mod webdav;
 mod webfinger;
