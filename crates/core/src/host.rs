@@ -51,6 +51,7 @@ const PERSON_SCHEMA: &[&str] = &[
     include_str!("store/schema/person_3.sql"),
     include_str!("store/schema/person_4.sql"),
     include_str!("store/schema/person_5.sql"),
+    include_str!("store/schema/person_6.sql"),
 ];
 /// Ids below this are the tree's own.
 const FIRST_ID: i64 = 16;

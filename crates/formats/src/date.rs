@@ -16,6 +16,13 @@ pub fn rfc3339(millis: i64) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// Year, month, day, hour, minute and second in UTC.
+pub fn civil(millis: i64) -> (i16, u8, u8, u8, u8, u8) {
+    let at = Timestamp::from_second(millis.div_euclid(1_000)).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC);
+    let small = |n: i8| n.unsigned_abs();
+    (at.year(), small(at.month()), small(at.day()), small(at.hour()), small(at.minute()), small(at.second()))
+}
+
 /// An HTTP date; None if it is none.
 pub fn parse_http(text: &str) -> Option<i64> {
     DateTimeParser::new().parse_timestamp(text.trim()).ok().map(|t| t.as_millisecond())

@@ -81,6 +81,13 @@ impl Caller {
         blocking(move || Ok(work(&self.web.gate.admit(self.session.party, via)?)?)).await
     }
 
+    /// Their own tree, to be asked more than once.
+    pub async fn access(&self) -> Result<Access, Problem> {
+        let via = Via { protocol: "api", address: Some(self.address) };
+        let (web, party) = (self.web.clone(), self.session.party.clone());
+        blocking(move || Ok(web.gate.admit(party, via)?)).await
+    }
+
     /// # Errors
     /// [`Kind::StepUp`] where the last proof is too old.
     pub fn must_be_proven(&self) -> Result<(), Problem> {

@@ -43,6 +43,8 @@ pub fn complete(api: &mut OpenApi) {
 fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
     let all = [
         (HttpMethod::Get, &mut item.get),
+        (HttpMethod::Head, &mut item.head),
+        (HttpMethod::Options, &mut item.options),
         (HttpMethod::Post, &mut item.post),
         (HttpMethod::Put, &mut item.put),
         (HttpMethod::Patch, &mut item.patch),
@@ -59,8 +61,9 @@ fn describe(method: &HttpMethod, operation: &mut Operation) {
     }
     let parameters = operation.parameters.iter().flatten();
     let places: Vec<_> = parameters.filter_map(|p| if let RefOr::T(p) = p { Some(p.parameter_in.clone()) } else { None }).collect();
-    let (query, path, body) = (places.contains(&ParameterIn::Query), places.contains(&ParameterIn::Path), operation.request_body.is_some());
-    let changes = *method != HttpMethod::Get;
+    let (query, path, body) =
+        (places.contains(&ParameterIn::Query) || places.contains(&ParameterIn::Header), places.contains(&ParameterIn::Path), operation.request_body.is_some());
+    let changes = !matches!(method, HttpMethod::Get | HttpMethod::Head | HttpMethod::Options);
     let mut kinds = vec![Kind::UriTooLong, Kind::Internal, Kind::Unavailable];
     let mut add = |when: bool, more: &[Kind]| kinds.extend(more.iter().copied().filter(|_| when));
     add(session, &[Kind::SignIn]);

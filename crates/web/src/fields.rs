@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 const MAX_SAFE: i64 = (1 << 53) - 1;
 
 /// A whole number within bounds; in JSON also as `1.0`, which JSON Schema takes for one.
-struct Whole(i64, i64);
+pub struct Whole(pub i64, pub i64);
 
 impl Visitor<'_> for Whole {
     type Value = i64;

@@ -7,7 +7,9 @@ mod app;
 mod app_passwords;
 mod caller;
 mod description;
+mod events;
 mod fields;
+mod files;
 mod grants;
 mod guard;
 mod kit;
@@ -19,6 +21,7 @@ mod persons;
 pub mod problem;
 mod request;
 mod sign_in;
+mod uploads;
 
 use std::sync::{Arc, LazyLock};
 
@@ -35,8 +38,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use app::app;
+pub use events::Live;
 pub use kit::{Kits, Sheet};
 use problem::{Kind, Problem};
+pub use uploads::Turns;
 
 /// Where all of it hangs; the version changes when old clients would break.
 const ROOT: &str = "/api/v1";
@@ -47,6 +52,8 @@ pub struct Web {
     pub kits: Arc<dyn Kits>,
     pub gate: Arc<Gate>,
     pub auth: Arc<Auth>,
+    pub live: Live,
+    pub turns: Turns,
 }
 
 /// The description, as it is served and as `docs/openapi.json` holds it.
@@ -74,6 +81,9 @@ fn described() -> (Router<Web>, OpenApi) {
         .merge(access_records::routes())
         .merge(persons::routes())
         .merge(kit::routes())
+        .merge(files::routes())
+        .merge(uploads::routes())
+        .merge(events::routes())
         .split_for_parts();
     let mut api = description::begin().nest(ROOT, operations);
     description::complete(&mut api);

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use holm_core::Error;
 use holm_http::body::BodyError;
+use holm_http::transfer::TransferError;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +16,12 @@ const MAX_DETAIL: usize = 500;
 const AGAIN: u64 = 5;
 /// Where the types are: this and the kind's name. Relative (RFC 9457 §3.1.1), for every holm has its own address.
 const TYPES: &str = "/problems/";
+
+/// As tus has it.
+const CHECKSUM_MISMATCH: StatusCode = match StatusCode::from_u16(460) {
+    Ok(status) => status,
+    Err(_) => StatusCode::BAD_REQUEST,
+};
 
 /// What kind of problem it is. Clients act on these, people read the detail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +54,8 @@ pub enum Kind {
     NotPossible,
     /// Too many tries.
     Throttled,
+    /// What came is not what its checksum says (tus).
+    Checksum,
     Internal,
     /// Not now; later.
     Unavailable,
@@ -55,7 +64,7 @@ pub enum Kind {
 }
 
 /// Each kind with its name in `type`, its status and its title.
-pub const KINDS: [(Kind, &str, StatusCode, &str); 20] = [
+pub const KINDS: [(Kind, &str, StatusCode, &str); 21] = [
     (Kind::Malformed, "malformed", StatusCode::BAD_REQUEST, "The request is not what the description says"),
     (Kind::SignIn, "sign-in", StatusCode::UNAUTHORIZED, "Nobody is signed in"),
     (Kind::SecondFactor, "second-factor", StatusCode::UNAUTHORIZED, "The second factor is still to come"),
@@ -73,6 +82,7 @@ pub const KINDS: [(Kind, &str, StatusCode, &str); 20] = [
     (Kind::MediaType, "media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON"),
     (Kind::NotPossible, "not-possible", StatusCode::UNPROCESSABLE_ENTITY, "This can not be done"),
     (Kind::Throttled, "throttled", StatusCode::TOO_MANY_REQUESTS, "Too many tries"),
+    (Kind::Checksum, "checksum", CHECKSUM_MISMATCH, "The bytes are not those of the checksum"),
     (Kind::Internal, "internal", StatusCode::INTERNAL_SERVER_ERROR, "Something failed in this server"),
     (Kind::Unavailable, "unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not now"),
     (Kind::NoRoom, "no-room", StatusCode::INSUFFICIENT_STORAGE, "There is no room"),
@@ -131,13 +141,19 @@ impl Problem {
         Problem { retry_after: Some(seconds), ..Problem::new(Kind::Throttled, detail) }
     }
 
+    /// Too much of something at once: to be asked again after so many seconds.
+    pub fn wait(seconds: u64, why: impl Into<String>) -> Problem {
+        Problem { retry_after: Some(seconds), ..Problem::new(Kind::Throttled, why) }
+    }
+
     pub fn not_found(what: impl Into<String>) -> Problem {
         Problem::new(Kind::NotFound, what)
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// As it is told, also within an answer to many things at once.
+    pub fn details(self) -> Details {
         let (_, name, status, title) = *self.kind.row();
         let mut detail = self.detail;
         if self.kind == Kind::Internal {
@@ -151,9 +167,16 @@ impl IntoResponse for Problem {
             detail.truncate(end);
             detail.push('…');
         }
-        let details = Details { r#type: format!("{TYPES}{name}"), title, status: status.as_u16(), detail };
+        Details { r#type: format!("{TYPES}{name}"), title, status: status.as_u16(), detail }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.kind.row().2, self.retry_after);
+        let details = self.details();
         let mut builder = Response::builder().status(status).header("Content-Type", "application/problem+json");
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = retry_after {
             builder = builder.header("Retry-After", seconds);
         }
         if status == StatusCode::UNAUTHORIZED {
@@ -196,10 +219,19 @@ impl From<Error> for Problem {
     }
 }
 
+impl From<TransferError> for Problem {
+    fn from(e: TransferError) -> Problem {
+        match e {
+            TransferError::Core(e) => e.into(),
+            TransferError::Body(e) => e.into(),
+        }
+    }
+}
+
 impl From<BodyError> for Problem {
     fn from(e: BodyError) -> Problem {
         match e {
-            BodyError::TooLarge => Problem::new(Kind::TooLarge, "a body here is at most 64 KiB; send less"),
+            BodyError::TooLarge => Problem::new(Kind::TooLarge, "the body is larger than this takes; send less at a time"),
             BodyError::TimedOut => Problem::new(Kind::Timeout, "the body stopped coming, or came slower than 1 KiB a second; send it again"),
             BodyError::Broken => Problem::new(Kind::Malformed, "the body ended before its announced length; send it again"),
         }

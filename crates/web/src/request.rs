@@ -20,6 +20,9 @@ fn malformed(why: impl std::fmt::Display) -> Problem {
     Problem::new(Kind::Malformed, format!("{why}; GET /api/v1/openapi.json describes what is taken"))
 }
 
+/// Largest body of many changes.
+const MAX_LARGE: usize = 4 << 20;
+
 /// A JSON body, of a request or an answer. Fields that the type does not know are refused, where it says so; all of this API's do.
 pub struct Json<T>(pub T);
 
@@ -27,13 +30,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Json<T>, Problem> {
-        let (head, body) = request.into_parts();
-        if !is_json(&head.headers) {
-            return Err(Problem::new(Kind::MediaType, "send JSON as it is, with Content-Type: application/json"));
-        }
-        let bytes = Incoming::new(body).whole(MAX_BODY).await?;
-        serde_json::from_slice(&bytes).map(Json).map_err(malformed)
+        read(request, MAX_BODY).await.map(Json)
     }
+}
+
+/// The same where a request may bring many things at once.
+pub struct Large<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Large<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Large<T>, Problem> {
+        read(request, MAX_LARGE).await.map(Large)
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Problem> {
+    let (head, body) = request.into_parts();
+    if !is_json(&head.headers) {
+        return Err(Problem::new(Kind::MediaType, "send JSON as it is, with Content-Type: application/json"));
+    }
+    let bytes = Incoming::new(body).whole(most).await?;
+    serde_json::from_slice(&bytes).map_err(malformed)
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

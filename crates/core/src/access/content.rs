@@ -7,11 +7,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Access;
 use super::log::Act;
 use crate::error::{Error, Result};
+use crate::journal::Seq;
 use crate::name::Path;
 use crate::party::Ability;
 use crate::store::content::Stored;
 use crate::store::upload::ContentWriter;
 use crate::tree::entry::Entry;
+use crate::tree::version;
 
 /// Which way a large content goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,25 @@ impl Access {
             }
             let content = self.store().open(tx, entry.content)?;
             Ok((entry, content))
+        })?;
+        self.note(Act::Read, false, entry.id, path)?;
+        let content = match content {
+            Stored::Inline(bytes) => Content::Inline(bytes),
+            Stored::Chunked { id, size } => Content::Chunked(Cut { id, size, path: Arc::new(path.clone()) }),
+        };
+        Ok((entry, content))
+    }
+
+    /// A file as it was in an earlier version, and that content.
+    pub fn open_version(&self, path: &Path, wanted: Seq) -> Result<(Entry, Content)> {
+        self.may(Ability::Read, path)?;
+        let (entry, content) = self.store().catalog.reading(|tx| {
+            let entry = self.found(tx, path)?;
+            let version = version::list(tx, self.person(), entry.id)?.into_iter().find(|v| v.seq == wanted);
+            let v = version.ok_or_else(|| Error::NotFound(path.clone()))?;
+            let content = self.store().open(tx, v.content)?;
+            let media_type = v.media_type.or(entry.media_type);
+            Ok((Entry { size: v.size, content: v.content, tag: v.tag, modified: v.modified, version: v.seq, media_type, ..entry }, content))
         })?;
         self.note(Act::Read, false, entry.id, path)?;
         let content = match content {

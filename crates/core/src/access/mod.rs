@@ -2,6 +2,7 @@
 //! party was granted before it touches the tree, which is private to this crate; and leaves a record of it.
 
 mod account;
+mod browsing;
 mod content;
 mod differences;
 mod documents;
@@ -30,7 +31,6 @@ use crate::tree::change::{Change, Done, Request};
 use crate::tree::condition::Precondition;
 use crate::tree::entry::{self, Entry};
 use crate::tree::lock::{self, Lock};
-use crate::tree::trash::{self, Trashed};
 use crate::tree::version::{self, Version};
 use crate::upkeep::check::Report;
 use crate::upkeep::{self, Rules, Upkeep};
@@ -365,12 +365,6 @@ impl Access {
     pub fn versions(&self, path: &Path) -> Result<Vec<Version>> {
         self.may(Ability::Read, path)?;
         self.store().catalog.reading(|tx| version::list(tx, self.person(), self.found(tx, path)?.id))
-    }
-
-    /// What was removed. The trash knows no scopes, so only a party that may write everywhere sees it.
-    pub fn trash(&self) -> Result<Vec<Trashed>> {
-        self.may(Ability::Delete, &Path::root())?;
-        self.store().catalog.reading(|tx| trash::list(tx, self.person()))
     }
 
     /// Journal records, for a party that may read everything.

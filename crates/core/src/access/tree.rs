@@ -218,6 +218,8 @@ impl Writer {
                     applier.apply(change)
                 });
                 match &answer {
+                    // Of a file that comes in pieces, its taking its place is what was done.
+                    Ok(done) if done.entry.is_none() && batch.head.seq == before.head.seq => {}
                     Ok(done) => {
                         let entry = done.entry.as_ref().map_or(batch.journaled, |e| e.id);
                         rows.note(&Deed { party: &job.party, via: job.via, act: Act::Change, refused: false, entry, path: &path, at: now });

@@ -63,6 +63,7 @@ const LEFT: &[&str] = &[
     "DELETE FROM granted WHERE person = ?1",
     "DELETE FROM access_record WHERE person = ?1",
     "DELETE FROM earlier_key WHERE person = ?1",
+    "DELETE FROM upload WHERE person = ?1",
     "DELETE FROM head WHERE person = ?1",
 ];
 

@@ -17,7 +17,19 @@ impl Store {
     /// Takes content of `announced` bytes, if they are known. Room for them is set aside, so that uploads side by side
     /// can not all count on the same rest of a quota (T14).
     pub fn upload(self: &Arc<Store>, announced: Option<u64>) -> Result<ContentWriter> {
-        let mut writer = ContentWriter {
+        let mut writer = self.writer(false);
+        writer.staged.claim(announced.unwrap_or(0))?;
+        Ok(writer)
+    }
+
+    /// Takes a piece of a file whose room was charged when it began.
+    pub fn piece(self: &Arc<Store>) -> ContentWriter {
+        self.writer(true)
+    }
+
+    fn writer(self: &Arc<Store>, piece: bool) -> ContentWriter {
+        ContentWriter {
+            piece,
             pending: Vec::new(),
             start: 0,
             size: 0,
@@ -27,9 +39,7 @@ impl Store {
             full: Vec::new(),
             scratch: Vec::new(),
             staged: Staged { store: self.clone(), claimed: 0, own: Vec::new(), idle: Mutex::new(None), kept: AtomicBool::new(false) },
-        };
-        writer.staged.claim(announced.unwrap_or(0))?;
-        Ok(writer)
+        }
     }
 }
 
@@ -93,6 +103,8 @@ impl Drop for Staged {
 
 /// Receives a file's bytes in any pieces.
 pub struct ContentWriter {
+    /// Of a file that comes in pieces: always cut, never charged.
+    piece: bool,
     pending: Vec<u8>,
     start: usize,
     size: u64,
@@ -112,7 +124,7 @@ impl ContentWriter {
     /// Blocking: cuts, hashes, seals and appends what is ready.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
-        if self.size > self.staged.claimed.saturating_add(CLAIM) {
+        if !self.piece && self.size > self.staged.claimed.saturating_add(CLAIM) {
             self.staged.claim(self.size - self.staged.claimed)?;
         }
         self.pending.extend_from_slice(bytes);
@@ -129,7 +141,7 @@ impl ContentWriter {
 
     /// Blocking: stores the rest and syncs every pack that was written. Only then may the content be committed.
     pub fn finish(mut self) -> Result<NewContent> {
-        if self.parts.is_empty() && self.pending.len() <= super::INLINE_MAX {
+        if !self.piece && self.parts.is_empty() && self.pending.len() <= super::INLINE_MAX {
             return Ok(NewContent::Inline(self.pending));
         }
         while self.start < self.pending.len() {

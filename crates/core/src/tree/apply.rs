@@ -106,6 +106,31 @@ impl Chain {
     }
 }
 
+/// What a file is to hold.
+pub(super) enum Given {
+    New(NewContent),
+    /// A content that came in pieces, all of it.
+    Come {
+        content: i64,
+        size: u64,
+    },
+}
+
+impl Given {
+    fn size(&self) -> u64 {
+        match self {
+            Given::New(content) => content.size(),
+            Given::Come { size, .. } => *size,
+        }
+    }
+}
+
+impl From<NewContent> for Given {
+    fn from(content: NewContent) -> Given {
+        Given::New(content)
+    }
+}
+
 pub struct Applier<'a> {
     pub tx: &'a dyn Tx,
     pub store: &'a Store,
@@ -142,6 +167,10 @@ impl Applier<'_> {
             Change::Restore { entry, to } => self.restore(entry, to),
             Change::Purge { entry } => self.purge(entry),
             Change::Revert { path, version } => self.revert(path, version),
+            Change::Begin { path, upload } => self.begin_upload(&path, &upload),
+            Change::Extend { upload, from, content, .. } => self.extend_upload(upload, from, content),
+            Change::Finish { path, upload } => self.finish_upload(path, upload),
+            Change::Abandon { upload, .. } => self.abandon_upload(upload),
         }
     }
 
@@ -206,12 +235,21 @@ impl Applier<'_> {
         self.batch.head.used = self.batch.head.used.saturating_sub(bytes);
     }
 
-    pub(super) fn put(&mut self, path: Path, content: NewContent, media_type: Option<String>, modified: Option<Timestamp>) -> Result<Done> {
+    pub(super) fn put(&mut self, path: Path, content: impl Into<Given>, media_type: Option<String>, modified: Option<Timestamp>) -> Result<Done> {
         let chain = self.chain_to(&path)?;
         self.put_at(chain, path, content, media_type, modified)
     }
 
-    pub(super) fn put_at(&mut self, chain: Chain, path: Path, content: NewContent, media_type: Option<String>, modified: Option<Timestamp>) -> Result<Done> {
+    pub(super) fn put_at(
+        &mut self,
+        chain: Chain,
+        path: Path,
+        content: impl Into<Given>,
+        media_type: Option<String>,
+        modified: Option<Timestamp>,
+    ) -> Result<Done> {
+        let content = content.into();
+        let size = content.size();
         let target = chain.target().cloned();
         self.only_add(&path, target.as_ref())?;
         if target.as_ref().is_some_and(Entry::is_folder) {
@@ -220,12 +258,14 @@ impl Applier<'_> {
         let parent = chain.parent(&path)?.clone();
         self.precondition.check(self.tx, self.person, self.now, &path, target.as_ref())?;
         self.check_locks(&path, &chain.entries, if target.is_some() { Touch::Entry } else { Touch::Members })?;
-        self.charge(content.size())?;
+        self.charge(size)?;
         let name = path.name().ok_or(Error::Forbidden("the root is a folder"))?;
         let id = target.as_ref().map_or_else(|| self.next_id(), |t| t.id);
         let seq = self.journal(Op::Put, id, parent.id, name.key(), None)?;
-        let size = content.size();
-        let (content, tag) = self.keep(content)?;
+        let (content, tag) = match content {
+            Given::New(content) => self.keep(content)?,
+            Given::Come { content, .. } => self.seal_content(content)?,
+        };
         let mut entry = Entry {
             id,
             parent: parent.id,
@@ -242,6 +282,7 @@ impl Applier<'_> {
             media_type,
             props: 0,
         };
+        let before = target.clone();
         let outcome = match target {
             Some(old) => {
                 self.keep_version(&old)?;
@@ -252,7 +293,7 @@ impl Applier<'_> {
         };
         self.upsert(&entry)?;
         self.touch(chain.above(), seq);
-        Ok(Done { seq, outcome, entry: Some(entry), lock: None })
+        Ok(Done { seq, outcome, entry: Some(entry), lock: None, before })
     }
 
     fn make_folder(&mut self, path: Path, props: &[PropChange]) -> Result<Done> {
@@ -271,7 +312,7 @@ impl Applier<'_> {
         entry.props = self.change_props(id, props)?;
         self.upsert(&entry)?;
         self.touch(chain.above(), seq);
-        Ok(Done { seq, outcome: Outcome::Created, entry: Some(entry), lock: None })
+        Ok(Done { seq, outcome: Outcome::Created, entry: Some(entry), lock: None, before: None })
     }
 
     pub(super) fn new_folder(&self, id: i64, parent: i64, name: &Name, seq: Seq) -> Entry {
@@ -339,16 +380,21 @@ impl Applier<'_> {
         let sql = "INSERT INTO content (person, id, at, size, hash, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         self.tx.execute(sql, &[self.person.0.into(), id.into(), self.now.0.into(), size.into(), hash[..].into(), bytes.as_deref().into()])?;
         if let NewContent::Chunked { parts, .. } = content {
-            let mut pos = 0;
-            for part in &parts {
-                let chunk = self.keep_chunk(part)?;
-                let sql = "INSERT INTO part (person, content, pos, chunk, length) VALUES (?1, ?2, ?3, ?4, ?5)";
-                let length = i64::from(part.length);
-                self.tx.execute(sql, &[self.person.0.into(), id.into(), pos.into(), chunk.into(), length.into()])?;
-                pos += length;
-            }
+            self.keep_parts(id, 0, &parts)?;
         }
-        Ok((id, i64::from_le_bytes(hash[..8].try_into().expect("eight bytes"))))
+        Ok((id, tag_of(&hash)))
+    }
+
+    /// Makes parts of a content facts, from `pos` on.
+    pub(super) fn keep_parts(&mut self, content: i64, mut pos: i64, parts: &[NewPart]) -> Result<()> {
+        for part in parts {
+            let chunk = self.keep_chunk(part)?;
+            let sql = "INSERT INTO part (person, content, pos, chunk, length) VALUES (?1, ?2, ?3, ?4, ?5)";
+            let length = i64::from(part.length);
+            self.tx.execute(sql, &[self.person.0.into(), content.into(), pos.into(), chunk.into(), length.into()])?;
+            pos += length;
+        }
+        Ok(())
     }
 
     fn keep_chunk(&mut self, part: &NewPart) -> Result<i64> {
@@ -382,6 +428,11 @@ impl Applier<'_> {
             }
         }
     }
+}
+
+/// The part of a content's hash that entries tell.
+pub(super) fn tag_of(hash: &[u8; 32]) -> i64 {
+    i64::from_le_bytes(hash[..8].try_into().expect("eight bytes"))
 }
 
 /// The row of the pack with this salt, made where there is none.

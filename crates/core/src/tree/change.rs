@@ -4,6 +4,7 @@ use super::condition::Precondition;
 use super::entry::Entry;
 use super::lock::Lock;
 use super::prop::PropChange;
+use super::upload::NewUpload;
 use crate::env::Timestamp;
 use crate::journal::Seq;
 use crate::name::Path;
@@ -111,6 +112,28 @@ pub enum Change {
         path: Path,
         version: Seq,
     },
+    /// A file that comes in pieces begins; its whole size is charged.
+    Begin {
+        path: Path,
+        upload: NewUpload,
+    },
+    /// Its next piece, which begins at `from`.
+    Extend {
+        path: Path,
+        upload: i64,
+        from: u64,
+        content: NewContent,
+    },
+    /// All of it has come: it takes its place.
+    Finish {
+        path: Path,
+        upload: i64,
+    },
+    /// It is given up.
+    Abandon {
+        path: Path,
+        upload: i64,
+    },
 }
 
 impl Change {
@@ -118,6 +141,9 @@ impl Change {
     /// stand in the place: [`Request::fresh`].
     pub fn demands(&self) -> Vec<(Ability, &Path)> {
         match self {
+            Change::Begin { path, .. } | Change::Extend { path, .. } | Change::Finish { path, .. } | Change::Abandon { path, .. } => {
+                vec![(Ability::Append, path)]
+            }
             Change::Put { path, .. } | Change::PutDocument { path, .. } | Change::MakeFolder { path, .. } | Change::Lock { path, .. } => {
                 vec![(Ability::Append, path)]
             }
@@ -140,7 +166,7 @@ impl Change {
     /// What it puts somewhere.
     pub fn content(&self) -> Option<&NewContent> {
         match self {
-            Change::Put { content, .. } | Change::PutDocument { content, .. } => Some(content),
+            Change::Put { content, .. } | Change::PutDocument { content, .. } | Change::Extend { content, .. } => Some(content),
             _ => None,
         }
     }
@@ -148,7 +174,9 @@ impl Change {
     /// Whether it may put something over what is there, or take that away.
     pub fn replaces(&self) -> Option<(Ability, &Path)> {
         match self {
-            Change::Put { path, .. } | Change::PutDocument { path, .. } | Change::Lock { path, .. } => Some((Ability::Write, path)),
+            Change::Put { path, .. } | Change::PutDocument { path, .. } | Change::Lock { path, .. } | Change::Finish { path, .. } => {
+                Some((Ability::Write, path))
+            }
             Change::Move { to, .. } | Change::Copy { to, .. } => Some((Ability::Delete, to)),
             _ => None,
         }
@@ -181,4 +209,6 @@ pub struct Done {
     /// What now stands at the change's (target) path, where something does; of [`Change::RemoveDocument`], what stood there.
     pub entry: Option<Entry>,
     pub lock: Option<Lock>,
+    /// What stood there, where the change took its content or took it away.
+    pub before: Option<Entry>,
 }

@@ -154,6 +154,46 @@ pub fn holds_file(tx: &dyn Tx, person: PersonId, folder: i64, most: usize) -> Re
     Ok(true)
 }
 
+/// By what members of a folder are put in order; what is alike goes by key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    Name,
+    Modified,
+    Size,
+}
+
+impl Order {
+    /// What an entry counts for in it.
+    pub fn rank(self, entry: &Entry) -> i64 {
+        match self {
+            Order::Name => 0,
+            Order::Modified => entry.modified.0,
+            Order::Size => entry.size as i64,
+        }
+    }
+}
+
+/// [`members`] in another order, after one of this rank and key.
+pub fn members_by(tx: &dyn Tx, person: PersonId, folder: i64, (order, falling): (Order, bool), after: Option<(i64, &str)>, limit: usize) -> Result<Vec<Entry>> {
+    let (rank, key) = after.unwrap_or((if falling { i64::MAX } else { i64::MIN }, ""));
+    let ranked = match (order, falling) {
+        (Order::Name, false) => return members(tx, person, folder, key, limit),
+        (Order::Name, true) => {
+            let sql = select_entry!("person = ?1 AND parent = ?2 AND (?3 = '' OR key < ?3) ORDER BY key DESC LIMIT ?4");
+            return tx.all(sql, &[person.0.into(), folder.into(), key.into(), (limit as i64).into()], from_row);
+        }
+        (Order::Modified, false) => {
+            select_entry!("person = ?1 AND parent = ?2 AND (modified > ?3 OR (modified = ?3 AND key > ?4)) ORDER BY modified, key LIMIT ?5")
+        }
+        (Order::Modified, true) => {
+            select_entry!("person = ?1 AND parent = ?2 AND (modified < ?3 OR (modified = ?3 AND key > ?4)) ORDER BY modified DESC, key LIMIT ?5")
+        }
+        (Order::Size, false) => select_entry!("person = ?1 AND parent = ?2 AND (size > ?3 OR (size = ?3 AND key > ?4)) ORDER BY size, key LIMIT ?5"),
+        (Order::Size, true) => select_entry!("person = ?1 AND parent = ?2 AND (size < ?3 OR (size = ?3 AND key > ?4)) ORDER BY size DESC, key LIMIT ?5"),
+    };
+    tx.all(ranked, &[person.0.into(), folder.into(), rank.into(), key.into(), (limit as i64).into()], from_row)
+}
+
 /// Calls `each` for everything below `folder`, parents first. Holds one folder's members at a time.
 pub fn walk(tx: &dyn Tx, person: PersonId, folder: i64, each: &mut dyn FnMut(&Entry) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
     let mut folders = vec![folder];

@@ -162,7 +162,7 @@ impl Applier<'_> {
         }
         let lock = self.new_lock(entry.id, request);
         self.insert_lock(&lock)?;
-        Ok(Done { seq: self.batch.head.seq, outcome, entry: Some(entry), lock: Some(lock) })
+        Ok(Done { seq: self.batch.head.seq, outcome, entry: Some(entry), lock: Some(lock), before: None })
     }
 
     fn new_lock(&self, entry: i64, request: LockRequest) -> Lock {
@@ -214,7 +214,7 @@ impl Applier<'_> {
         lock.expires = self.now.plus(lock.seconds * Timestamp::SECOND);
         let sql = "UPDATE lock SET expires = ?3, seconds = ?4 WHERE person = ?1 AND token = ?2";
         self.tx.execute(sql, &[self.person.0.into(), token.into(), lock.expires.0.into(), lock.seconds.into()])?;
-        Ok(Done { seq: self.batch.head.seq, outcome: Outcome::Replaced, entry: Some(entry), lock: Some(lock) })
+        Ok(Done { seq: self.batch.head.seq, outcome: Outcome::Replaced, entry: Some(entry), lock: Some(lock), before: None })
     }
 
     pub(super) fn unlock(&mut self, path: Path, token: &str) -> Result<Done> {
@@ -224,6 +224,6 @@ impl Applier<'_> {
             return Err(Error::Forbidden("only whoever took a lock, or the owner of the whole tree, may end it"));
         }
         self.tx.execute("DELETE FROM lock WHERE person = ?1 AND token = ?2", &[self.person.0.into(), token.into()])?;
-        Ok(Done { seq: self.batch.head.seq, outcome: Outcome::Replaced, entry: Some(entry), lock: None })
+        Ok(Done { seq: self.batch.head.seq, outcome: Outcome::Replaced, entry: Some(entry), lock: None, before: None })
     }
 }

@@ -11,4 +11,5 @@ pub mod lock;
 pub mod prop;
 pub mod transfer;
 pub mod trash;
+pub mod upload;
 pub mod version;

@@ -109,6 +109,6 @@ impl Applier<'_> {
         entry.created = created.unwrap_or(entry.created);
         self.upsert(&entry)?;
         self.touch(chain.above(), entry.seq);
-        Ok(Done { seq: entry.seq, outcome: Outcome::Replaced, entry: Some(entry), lock: None })
+        Ok(Done { seq: entry.seq, outcome: Outcome::Replaced, entry: Some(entry), lock: None, before: None })
     }
 }

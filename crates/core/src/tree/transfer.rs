@@ -87,7 +87,7 @@ impl Applier<'_> {
         self.touch(route.source.above(), seq);
         self.touch(route.target.above(), seq);
         let outcome = if replaced { Outcome::Replaced } else { Outcome::Created };
-        Ok(Done { seq, outcome, entry: Some(entry), lock: None })
+        Ok(Done { seq, outcome, entry: Some(entry), lock: None, before: None })
     }
 
     pub(super) fn copy_to(&mut self, from: Path, to: Path, overwrite: Overwrite, depth: Depth) -> Result<Done> {
@@ -116,7 +116,7 @@ impl Applier<'_> {
         }
         self.touch(route.target.above(), seq);
         let outcome = if replaced { Outcome::Replaced } else { Outcome::Created };
-        Ok(Done { seq, outcome, entry: Some(entry), lock: None })
+        Ok(Done { seq, outcome, entry: Some(entry), lock: None, before: None })
     }
 
     fn copied(&self, from: &Entry, id: i64, parent: i64, seq: Seq) -> Entry {

@@ -2,7 +2,7 @@
 
 use super::apply::Applier;
 use super::change::{Done, Outcome};
-use super::entry::{self, Entry, TRASH};
+use super::entry::{self, Entry, Kind, TRASH};
 use super::lock::Touch;
 use super::version;
 use crate::env::Timestamp;
@@ -25,13 +25,27 @@ pub struct Trashed {
     pub at: Timestamp,
     /// Who removed it.
     pub party: String,
+    pub kind: Kind,
+    /// Of a file, in bytes.
+    pub size: u64,
+    pub media_type: Option<String>,
 }
 
-/// Newest first.
-pub fn list(tx: &dyn Tx, person: PersonId) -> Result<Vec<Trashed>> {
-    let sql = "SELECT entry, place, at, party FROM trash WHERE person = ?1 ORDER BY at DESC, entry DESC";
-    tx.all(sql, &[person.0.into()], |row| {
-        Ok(Trashed { entry: row.int(0)?, place: row.text(1)?.to_owned(), at: Timestamp(row.int(2)?), party: row.text(3)?.to_owned() })
+/// Newest first; with `before`, only what comes after that time and entry.
+pub fn list(tx: &dyn Tx, person: PersonId, before: Option<(Timestamp, i64)>, limit: usize) -> Result<Vec<Trashed>> {
+    let sql = "SELECT t.entry, t.place, t.at, t.party, e.kind, e.size, e.type FROM trash t JOIN entry e ON e.person = t.person AND e.id = t.entry
+        WHERE t.person = ?1 AND (t.at < ?2 OR (t.at = ?2 AND t.entry < ?3)) ORDER BY t.at DESC, t.entry DESC LIMIT ?4";
+    let (at, entry) = before.map_or((i64::MAX, i64::MAX), |(at, entry)| (at.0, entry));
+    tx.all(sql, &[person.0.into(), at.into(), entry.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()], |row| {
+        Ok(Trashed {
+            entry: row.int(0)?,
+            place: row.text(1)?.to_owned(),
+            at: Timestamp(row.int(2)?),
+            party: row.text(3)?.to_owned(),
+            kind: if row.int(4)? == 0 { Kind::Folder } else { Kind::File },
+            size: row.int(5)? as u64,
+            media_type: row.opt_text(6)?.map(str::to_owned),
+        })
     })
 }
 
@@ -51,7 +65,7 @@ impl Applier<'_> {
         if !mutant("removed-without-token") {
             self.touch(chain.above(), seq);
         }
-        Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None })
+        Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None, before: Some(entry) })
     }
 
     pub(super) fn discard(&mut self, entry: &Entry, path: &Path, seq: Seq) -> Result<()> {
@@ -112,7 +126,7 @@ impl Applier<'_> {
         let entry = Entry { parent: folder.id, name: name.as_str().into(), key: name.key().into(), seq, ..entry };
         self.upsert(&entry)?;
         self.touch(chain.above(), seq);
-        Ok(Done { seq, outcome: Outcome::Created, entry: Some(entry), lock: None })
+        Ok(Done { seq, outcome: Outcome::Created, entry: Some(entry), lock: None, before: None })
     }
 
     pub(super) fn purge(&mut self, id: i64) -> Result<Done> {
@@ -120,7 +134,7 @@ impl Applier<'_> {
         let seq = self.journal(Op::Purge, id, TRASH, &entry.key, None)?;
         self.tx.execute("DELETE FROM trash WHERE person = ?1 AND entry = ?2", &[self.person.0.into(), id.into()])?;
         self.erase_below(entry, ERASED_AT_ONCE)?;
-        Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None })
+        Ok(Done { seq, outcome: Outcome::Replaced, entry: None, lock: None, before: None })
     }
 
     /// Erases something that has left the trash, members first, at most `limit` entries; what is left is condemned:

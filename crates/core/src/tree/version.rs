@@ -153,11 +153,11 @@ impl Applier<'_> {
             content: wanted.content,
             tag: wanted.tag,
             media_type: wanted.media_type,
-            ..old
+            ..old.clone()
         };
         self.upsert(&entry)?;
         self.touch(chain.above(), seq);
-        Ok(Done { seq, outcome: Outcome::Replaced, entry: Some(entry), lock: None })
+        Ok(Done { seq, outcome: Outcome::Replaced, entry: Some(entry), lock: None, before: Some(old) })
     }
 }
 

@@ -78,6 +78,7 @@ pub fn run(store: &Store, env: &Env, rules: &Rules) -> Result<Upkeep> {
     thin::condemned(store, env, &party)?;
     let versions = thin::versions(store, now, &rules.retention)?;
     thin::locks(store, env)?;
+    thin::uploads(store, env, &party, now)?;
     thin::records(store, now, &rules.retention)?;
     let contents = sweep::contents(store)?;
     let grace = if mutant("no-grace") { 0 } else { rules.grace };

@@ -57,6 +57,7 @@ pub(super) fn contents(store: &Store) -> Result<u64> {
         let mut used = Marks::below(next);
         mark(tx, "SELECT content FROM entry WHERE person = ?1 AND content <> 0", &[person.into()], &mut used)?;
         mark(tx, "SELECT content FROM version WHERE person = ?1", &[person.into()], &mut used)?;
+        mark(tx, "SELECT content FROM upload WHERE person = ?1", &[person.into()], &mut used)?;
         let mut unused = Vec::new();
         tx.query("SELECT id FROM content WHERE person = ?1 AND id < ?2", &[person.into(), next.into()], &mut |row| {
             let id = row.int(0)?;

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use crate::env::{Env, Timestamp};
 use crate::error::{Error, Result};
 use crate::mutant::mutant;
+use crate::name::Path;
 use crate::party::Party;
 use crate::store::catalog::Tx;
 use crate::store::content::Store;
@@ -13,7 +14,7 @@ use crate::tree::apply::{Applier, Batch};
 use crate::tree::change::Change;
 use crate::tree::condition::Precondition;
 use crate::tree::version::Retention;
-use crate::tree::{lock, trash};
+use crate::tree::{lock, trash, upload};
 
 /// Rows that one transaction deletes.
 const SLICE: usize = 500;
@@ -51,6 +52,14 @@ pub(super) fn trash(store: &Store, env: &Env, party: &Party, until: Timestamp) -
         })?;
     }
     Ok(purged)
+}
+
+/// Gives up files whose next piece has not come for long.
+pub(super) fn uploads(store: &Store, env: &Env, party: &Party, now: Timestamp) -> Result<()> {
+    for due in store.catalog.reading(|tx| upload::expired(tx, store.person, now))? {
+        applying(store, env, party, |applier| applier.apply(Change::Abandon { path: Path::root(), upload: due }).map(|_| ()))?;
+    }
+    Ok(())
 }
 
 /// Goes on with large folders that a purge could only begin to take apart.

@@ -10,12 +10,13 @@ use axum::routing::get;
 use holm_auth::Auth;
 use holm_core::Gate;
 use holm_remotestorage::RemoteStorage;
-use holm_web::Web;
+use holm_web::{Live, Turns, Web};
 use holm_webdav::Webdav;
 use holm_webfinger::Webfinger;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::{Opened, kit};
 use crate::background;
@@ -81,7 +82,8 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let hosts: Option<Arc<[String]>> = settings.hosts().map(Arc::from);
     let webdav = Webdav { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
     let kits = Arc::new(kit::keeper(&settings, &opened));
-    let web = Web { kits, gate: gate.clone(), auth: auth.clone() };
+    let (closing, closed) = watch::channel(false);
+    let web = Web { kits, gate: gate.clone(), auth: auth.clone(), live: Live::new(closed), turns: Turns::default() };
     let storage = RemoteStorage { gate: gate.clone(), auth: auth.clone() };
     let webfinger = Webfinger {
         gate: gate.clone(),
@@ -101,6 +103,7 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
             _ = interrupted.recv() => tracing::info!("stopping"),
             _ = terminated.recv() => tracing::info!("stopping"),
         }
+        closing.send_replace(true);
     };
     let (proxies, most) = (settings.proxies.clone().unwrap_or_default().into(), descriptors::connections());
     Server { listener, tls: acceptor, hosts, proxies, most, router }.run(stop).await;

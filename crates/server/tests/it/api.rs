@@ -67,7 +67,7 @@ fn openapi_is_what_the_file_says() {
         let what = format!("{method} {path}");
         let responses = operation["responses"].as_object().unwrap();
         assert!(responses.keys().any(|s| s.starts_with('2')), "{what}: how it succeeds");
-        for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with('2')) {
+        for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
             let content = &response["content"]["application/problem+json"]["schema"]["$ref"];
             assert_eq!(content, "#/components/schemas/Problem", "{what}: {status}");
         }
@@ -156,7 +156,7 @@ fn t27_pages_of_others_change_nothing() {
     let description = s.ask("", "GET", "/openapi.json", &[], "").json();
     let own = format!("Origin: http://{}", s.address);
     let mut tried = 0;
-    for (method, path, _) in operations(&description).into_iter().filter(|(method, ..)| method != "GET") {
+    for (method, path, _) in operations(&description).into_iter().filter(|(method, ..)| !["GET", "HEAD", "OPTIONS"].contains(&method.as_str())) {
         let path = path.trim_start_matches("/api/v1").replace("{id}", "77").replace("{name}", "nobody");
         for evil in ["Origin: https://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site"] {
             let answer = s.ask(&token, &method, &path, &[evil], "{}");
