@@ -1,6 +1,6 @@
 // Every text of the pages. Another language is another object of this shape.
 
-import type { Ability, PartyKind } from "./api/types";
+import type { Ability, AskedScope, PartyKind } from "./api/types";
 
 const plural = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`;
 
@@ -23,7 +23,7 @@ const scopes: Record<string, string> = {
   apps: "data of apps",
 };
 
-const doors: Record<string, string> = { webdav: "WebDAV", remotestorage: "remoteStorage", api: "these pages", "command line": "the command line" };
+const doors: Record<string, string> = { webdav: "WebDAV", remotestorage: "remoteStorage", oauth: "an app's own wish", api: "these pages", "command line": "the command line" };
 
 export const text = {
   language: "en",
@@ -278,6 +278,64 @@ export const text = {
     shareSubmit: "Share",
     shared: (name: string) => `Shared with ${name}.`,
     scopes,
+  },
+
+  allow: {
+    page: "An app asks",
+    title: (name: string) => `Let ${name} in?`,
+    signedInAs: (person: string) => `You are signed in as ${person}`,
+    who: "Who asks",
+    from: "The answer goes to",
+    reads: (name: string) => `This name reads ${name}. Look closely: letters of another script may look like those of a name you know.`,
+    local: "The answer goes to a program on this device.",
+    unverified: "The app chose its name itself; nobody vouches for it.",
+    known: "You let it in before.",
+    meantFor: (person: string, you: string) => `The app asked for ${person}, and you are ${you}. What you allow is yours, not theirs.`,
+    wants: "It wants to",
+    scope: ({ what, name, changes }: AskedScope, readOnly: boolean) => {
+      const act = changes && !readOnly ? "read, add, change and delete" : "read";
+      const things: Record<AskedScope["what"], string> = {
+        identity: "know that it is you, by a name made up for this app",
+        profile: "know what you are called here",
+        offline: "come back without asking you again",
+        files: name && name !== "/" ? `${act} what is in ${name}` : `${act} all your files`,
+        calendars: `${act} your calendars`,
+        contacts: `${act} your contacts`,
+        mail: "read your mail",
+        life: changes ? `write down ${name}` : `read your records of ${name}`,
+        module: `${act} what apps keep in the folder ${name}, and in public/${name}, which anybody can see`,
+        apps: `${act} what any app keeps here`,
+      };
+      return things[what];
+    },
+    readOnly: "Only let it read",
+    folder: "Only in this folder",
+    folderHint: "/ is everything.",
+    howLong: "For how long",
+    days: (n: number) => (n === 365 ? "a year" : n === 1 ? "a day" : `${n} days`),
+    noEnd: "until I take it back",
+    terms: "You agree to the app's terms as they are now:",
+    policy: "What the app says it does with what it gets:",
+    nothing: "Choose what it may do, or say no.",
+    allow: "Allow",
+    deny: "Do not allow",
+    takeBack: "You can take it back at any time, on the page Access.",
+    allowed: "It is let in",
+    denied: "It got nothing",
+    goingBack: "Going back to the app.",
+    seeAccess: "See who has access",
+    broken: "There is nothing to answer",
+    noTicket: "An app sends you here when it asks for something. Begin in the app.",
+    device: {
+      title: "Connect a device",
+      what: "Type the code that your television, command line or other device shows.",
+      code: "Code",
+      submit: "Go on",
+      care: "Only type a code that a device in front of you shows. Who sends you one wants to use your holm.",
+      who: "A device that shows a code asks.",
+      warning: "Go on only if you have that device before you and began this yourself.",
+      done: "The device goes on by itself in a moment.",
+    },
   },
 
   log: {

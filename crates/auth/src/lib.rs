@@ -61,6 +61,7 @@ pub struct Auth {
     sessions: session::Believed,
     checked: Mutex<HashMap<[u8; 32], Checked>>,
     bearers: Mutex<HashMap<[u8; 32], Checked>>,
+    used_proofs: oauth::proof::Used,
     uses: Mutex<HashMap<(PersonId, i64), Timestamp>>,
 }
 
@@ -76,6 +77,7 @@ impl Auth {
             sessions: session::Believed::default(),
             checked: Mutex::default(),
             bearers: Mutex::default(),
+            used_proofs: oauth::proof::Used::default(),
             uses: Mutex::default(),
         }
     }

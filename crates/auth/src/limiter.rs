@@ -29,6 +29,9 @@ const CHALLENGES: i64 = 100;
 const NAMES: i64 = 30;
 /// Names that one address may ask the whereabouts of, in a quarter of an hour.
 const WHEREABOUTS: i64 = 100;
+/// Apps and devices that one address may make known in a quarter of an hour, and codes of devices that may be typed there.
+const REGISTRATIONS: i64 = 30;
+const TYPED: i64 = 10;
 /// Addresses known to be refused, which need no more counting; when they are more, all are asked for again.
 const REFUSED: usize = 50_000;
 
@@ -55,6 +58,10 @@ pub enum Try<'a> {
     Name(&'a [u8; 32]),
     /// Where things of somebody of a name are found, and so whether they live here.
     Whereabouts(IpAddr),
+    /// An app or a device that makes itself known.
+    Registration(IpAddr),
+    /// A code that a device shows, typed by somebody who is signed in: of few letters, so few may be tried.
+    Typed(IpAddr),
 }
 
 pub struct Limiter {
@@ -119,6 +126,8 @@ impl Try<'_> {
             Try::Name(invitation) => vec![limit(format!("name {}", hex(*invitation)), NAMES, Timestamp::HOUR)],
             Try::Whereabouts(address) => vec![limit(format!("whereabouts {}", place(*address)), WHEREABOUTS, QUARTER)],
             Try::Challenge(address) => vec![limit(format!("challenge {}", place(*address)), CHALLENGES, QUARTER)],
+            Try::Registration(address) => vec![limit(format!("registration {}", place(*address)), REGISTRATIONS, QUARTER)],
+            Try::Typed(address) => vec![limit(format!("typed code {}", place(*address)), TYPED, QUARTER)],
         });
         limits
     }

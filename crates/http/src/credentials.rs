@@ -50,3 +50,8 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         _ => None,
     }
 }
+
+/// A token that is bound to a key, whose proof is in the header `DPoP` (RFC 9449 §7.1).
+pub fn dpop(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    of_scheme(headers, "dpop")
+}

@@ -69,6 +69,9 @@ pub struct Settings {
     /// Addresses of proxies in front, whose X-Forwarded-For tells the client's address, and whose X-Forwarded-Proto its protocol
     #[arg(long, env = "HOLM_PROXIES", global = true, hide_short_help = true, value_delimiter = ',')]
     pub proxies: Option<Vec<IpAddr>>,
+    /// Hosts in private networks that holm may fetch from, also without TLS: names or addresses, like an app's at home
+    #[arg(long, env = "HOLM_PRIVATE_HOSTS", global = true, hide_short_help = true, value_delimiter = ',')]
+    pub private_hosts: Option<Vec<String>>,
     /// Serve plain HTTP beyond this machine: only behind a proxy that speaks TLS
     #[arg(long, env = "HOLM_INSECURE_HTTP", global = true, hide_short_help = true, num_args = 0..=1, default_missing_value = "true")]
     pub insecure_http: Option<bool>,
@@ -199,6 +202,7 @@ impl Settings {
             hosts: self.hosts.or(file.hosts),
             origin: self.origin.or(file.origin),
             proxies: self.proxies.or(file.proxies),
+            private_hosts: self.private_hosts.or(file.private_hosts),
             insecure_http: self.insecure_http.or(file.insecure_http),
             metrics: self.metrics.or(file.metrics),
             keep_all_hours: self.keep_all_hours.or(file.keep_all_hours),

@@ -22,7 +22,7 @@ pub struct File {
 }
 
 /// What the document is answered for; `web/src/pages.ts` says what each shows.
-const PAGES: [&str; 7] = ["/", "/welcome", "/sign-in", "/access", "/connect", "/settings", "/people"];
+const PAGES: [&str; 9] = ["/", "/welcome", "/sign-in", "/allow", "/device", "/access", "/connect", "/settings", "/people"];
 const DOCUMENT: &str = "/index.html";
 /// Files here have their content's hash in their name.
 const HASHED: &str = "/assets/";

@@ -67,10 +67,10 @@ impl Ability {
 pub struct Terms {
     /// Where they can be read.
     #[schema(max_length = 1024, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "https://example.org/terms")]
-    url: String,
+    pub url: String,
     /// The SHA-256 of their text, in hex.
     #[schema(pattern = "^[0-9a-f]{64}$")]
-    sha256: String,
+    pub sha256: String,
 }
 
 /// How a grant stands.

@@ -1,6 +1,6 @@
-//! The pages, and the JSON API at `/api/v1`: what people do with their holm beside keeping files, for its own pages and for
-//! programs of a person who signed in. Whoever asks has a session; app passwords are for other doors (T35). It holds no
-//! rules of its own: a handler reads the request, makes one call on the core, and writes the answer.
+//! The pages, the JSON API at `/api/v1`, and what apps ask to be let in by (`/oauth/`): what people do with their holm beside keeping
+//! files, for its own pages and for programs of a person who signed in. Whoever asks the API has a session; app passwords are for
+//! other doors (T35). It holds no rules of its own: a handler reads the request, makes one call on the core, and writes the answer.
 
 mod access_records;
 mod app;
@@ -16,6 +16,7 @@ mod kit;
 mod ledger;
 mod links;
 mod me;
+mod oauth;
 mod parties;
 mod persons;
 pub mod problem;
@@ -31,6 +32,7 @@ use axum::response::IntoResponse;
 use axum::routing::any;
 use holm_auth::Auth;
 use holm_core::Gate;
+use holm_http::fetch::Fetcher;
 use http::header::CONTENT_TYPE;
 use http::{Method, Uri};
 use utoipa::openapi::OpenApi;
@@ -54,17 +56,19 @@ pub struct Web {
     pub auth: Arc<Auth>,
     pub live: Live,
     pub turns: Turns,
+    /// What apps say of themselves is fetched by this.
+    pub fetch: Arc<Fetcher>,
 }
 
 /// The description, as it is served and as `docs/openapi.json` holds it.
 static DESCRIPTION: LazyLock<String> = LazyLock::new(|| described().1.to_pretty_json().expect("a description is JSON") + "\n");
 
-/// Everything below `/api`.
+/// Everything below `/api`, and what apps call.
 pub fn routes(web: Web) -> Router {
     let api = described().0.method_not_allowed_fallback(other_method);
     // What is nested somewhere is not asked for that place with a slash behind it.
     let inside = Router::new().nest("/api/v1", api).route("/api/", any(nothing)).nest("/api", Router::new().fallback(nothing));
-    inside.layer(middleware::from_fn(guard::guard)).with_state(web)
+    inside.layer(middleware::from_fn(guard::guard)).with_state(web.clone()).merge(oauth::routes(web))
 }
 
 /// Every route in one list, and what they say of themselves.
@@ -84,6 +88,7 @@ fn described() -> (Router<Web>, OpenApi) {
         .merge(files::routes())
         .merge(uploads::routes())
         .merge(events::routes())
+        .merge(oauth::api())
         .split_for_parts();
     let mut api = description::begin().nest(ROOT, operations);
     description::complete(&mut api);

@@ -25,6 +25,8 @@ pub struct Party {
     id: Id,
     kind: Kind,
     name: String,
+    /// Of an app, what it proves to be: the site that gets its answers, or its own identifier; null for all others.
+    app: Option<String>,
     since: Time,
     /// When everything with it ended; null while it has not.
     ended: Option<Time>,
@@ -60,7 +62,8 @@ impl From<PartyKind> for Kind {
 
 impl From<KnownParty> for Party {
     fn from(p: KnownParty) -> Party {
-        Party { id: Id(p.id.0), kind: p.kind.into(), name: p.name, since: Time(p.since), ended: Time::of(p.ended) }
+        let app = Some(p.subject).filter(|s| p.kind == PartyKind::App && !s.is_empty());
+        Party { id: Id(p.id.0), kind: p.kind.into(), name: p.name, app, since: Time(p.since), ended: Time::of(p.ended) }
     }
 }
 

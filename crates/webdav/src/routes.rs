@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use holm_auth::oauth::{Proof, Refusal};
 use holm_auth::{Auth, Verdict};
 use holm_core::{Access, Gate, Party, Person, Via, mutant};
 use holm_dav::{Call, Failure, Mount, place};
@@ -14,7 +15,8 @@ use holm_http::body::Incoming;
 use holm_http::client::ClientAddress;
 use holm_http::{credentials, path};
 use http::header::HOST;
-use http::{HeaderValue, Method, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use zeroize::Zeroizing;
 
 use crate::{links, parents};
@@ -38,7 +40,8 @@ pub fn routes(webdav: Webdav) -> Router {
 }
 
 async fn handle(State(webdav): State<Webdav>, request: Request) -> Response {
-    let method = credentials::bearer(request.headers()).map(|_| request.method().clone());
+    let token = credentials::bearer(request.headers()).or_else(|| credentials::dpop(request.headers()));
+    let method = token.map(|_| request.method().clone());
     let response = answer(webdav, request).await;
     match method {
         Some(method) if response.status() == StatusCode::FORBIDDEN => insufficient(&method, response),
@@ -70,7 +73,7 @@ async fn answer(webdav: Webdav, request: Request) -> Response {
     if let ["dav", "links", token, ..] = names.as_slice() {
         return links::answer(&webdav, head, body, token, &whole.names()[3..], address).await;
     }
-    let (party, person) = match admit(&webdav, &head.headers, address).await {
+    let (party, person) = match admit(&webdav, &head, address).await {
         Ok(admitted) => admitted,
         Err(refusal) => return *refusal,
     };
@@ -141,26 +144,39 @@ pub fn host_of_http2(head: &mut http::request::Parts) {
 enum Presented {
     Basic(String, Zeroizing<String>),
     Bearer(Zeroizing<String>),
+    /// With the proof of its key.
+    Bound(Zeroizing<String>, String),
+}
+
+fn presented(headers: &HeaderMap) -> Option<Presented> {
+    let basic = credentials::basic(headers).map(|(name, secret)| Presented::Basic(name, secret));
+    let bound = || Some(Presented::Bound(credentials::dpop(headers)?, headers.get("dpop")?.to_str().ok()?.to_owned()));
+    basic.or_else(|| credentials::bearer(headers).map(Presented::Bearer)).or_else(bound)
 }
 
 /// An app password or an access token become a party; all else is refused here.
-async fn admit(webdav: &Webdav, headers: &http::HeaderMap, address: IpAddr) -> Result<(Arc<Party>, Arc<str>), Box<Response>> {
-    let basic = credentials::basic(headers).map(|(name, secret)| Presented::Basic(name, secret));
-    let presented = basic.or_else(|| credentials::bearer(headers).map(Presented::Bearer));
-    let Some(presented) = presented else { return Err(unauthorized(webdav, false).into()) };
+async fn admit(webdav: &Webdav, head: &Parts, address: IpAddr) -> Result<(Arc<Party>, Arc<str>), Box<Response>> {
+    let Some(presented) = presented(&head.headers) else { return Err(unauthorized(webdav, false).into()) };
     let believed = match &presented {
         Presented::Basic(name, secret) => webdav.auth.believed(name, secret),
         Presented::Bearer(token) => webdav.auth.bearer_believed(token),
+        Presented::Bound(..) => None,
     };
     let name = if let Presented::Basic(name, _) = &presented { name.chars().take(64).collect() } else { String::new() };
-    let token = matches!(presented, Presented::Bearer(_));
+    let token = !matches!(presented, Presented::Basic(..));
     let verdict = match believed {
         Some(verdict) => Ok(verdict),
         None => {
-            let auth = webdav.auth.clone();
+            let (auth, method, path) = (webdav.auth.clone(), head.method.clone(), head.uri.path().to_owned());
             let asked = tokio::task::spawn_blocking(move || match presented {
                 Presented::Basic(name, secret) => auth.app_password(&name, &secret, address),
                 Presented::Bearer(token) => auth.bearer(&token, address),
+                Presented::Bound(token, jwt) => match auth.bound(&token, &Proof { jwt: &jwt, method: method.as_str(), path: &path }, address) {
+                    Ok(verdict) => Ok(verdict),
+                    Err(Refusal::Said(..)) => Ok(Verdict::Unknown),
+                    Err(Refusal::Throttled(seconds)) => Ok(Verdict::Throttled(seconds)),
+                    Err(Refusal::Failed(e)) => Err(e),
+                },
             });
             asked.await.unwrap_or(Err(holm_core::Error::Poisoned))
         }

@@ -45,6 +45,13 @@ export const passkeys = {
   remove: (id: number) => send<void>("DELETE", `/passkeys/${id}`),
 };
 
+export const appRequests = {
+  look: (ticket: string) => send<T.AppRequest>("POST", "/app-requests/look", { ticket }),
+  allow: (ticket: string, scopes: string[], days: number | null) => send<T.Onward>("POST", "/app-requests/allow", { ticket, scopes, days }),
+  deny: (ticket: string) => send<T.Onward>("POST", "/app-requests/deny", { ticket }),
+  device: (code: string) => send<{ ticket: string }>("POST", "/app-requests/device", { code }),
+};
+
 export const me = { look: () => send<T.Me>("GET", "/me") };
 
 export const appPasswords = {

@@ -91,10 +91,40 @@ export interface MadeAppPassword {
 
 export type PartyKind = "owner" | "device" | "app" | "person" | "organisation" | "link" | "everyone";
 
+/** One thing that an app asks for. */
+export interface AskedScope {
+  scope: string;
+  what: "identity" | "profile" | "offline" | "files" | "calendars" | "contacts" | "mail" | "life" | "module" | "apps";
+  name: string | null;
+  changes: boolean;
+  reading: string | null;
+}
+
+/** An app that asks to be let in. */
+export interface AppRequest {
+  name: string;
+  origin: string | null;
+  reads: string | null;
+  client: string;
+  device: boolean;
+  scopes: AskedScope[];
+  person: string;
+  meant_for: string | null;
+  terms: { url: string; sha256: string } | null;
+  policy: string | null;
+  known: boolean;
+}
+
+export interface Onward {
+  to: string | null;
+}
+
 export interface Party {
   id: number;
   kind: PartyKind;
   name: string;
+  /** Of an app, what it proves to be. */
+  app: string | null;
   since: string;
   ended: string | null;
 }

@@ -3,17 +3,24 @@
 use holm_core::{Access, NewApp, NewToken, PersonId, Result, Terms, Timestamp};
 
 use super::scope::Scopes;
-use super::{ACCESS, Held};
+use super::{ACCESS, Held, REFRESH};
 use crate::{Auth, Token};
 
 /// Milliseconds that a token of a storage opens doors, where the person named no end.
 pub const STORAGE_LIFE: i64 = 90 * Timestamp::DAY;
 
+/// How long an access token opens doors; a refresh token brings the next.
+const ACCESS_LIFE: i64 = Timestamp::HOUR;
+/// How long a refresh token may lie unused.
+const REFRESH_LIFE: i64 = 90 * Timestamp::DAY;
+
 /// What a person allowed an app.
 #[derive(Clone, Debug)]
 pub struct Allowed<'a> {
-    /// The app's identifier, which is what it proves to be.
+    /// The app's identifier.
     pub client: &'a str,
+    /// What it proves to be.
+    pub subject: &'a str,
     /// What to call it.
     pub name: &'a str,
     pub scopes: &'a Scopes,
@@ -26,6 +33,8 @@ pub struct Allowed<'a> {
     pub doors: Vec<String>,
     /// The key it proves to have (RFC 9449 §6.1), as a thumbprint.
     pub key: Option<String>,
+    /// Whom the person's name for it is told to.
+    pub sector: String,
 }
 
 /// An app that was let in: its credential, and what tokens of it are for.
@@ -49,13 +58,20 @@ pub struct Handed {
 impl Auth {
     /// Writes down what the person allowed. `access` is theirs.
     pub(super) fn let_in(&self, access: &Access, allowed: &Allowed<'_>) -> Result<LetIn> {
-        let Allowed { client, name, scopes, terms, until, .. } = allowed;
+        let Allowed { client, subject, name, scopes, terms, until, .. } = allowed;
         let grants = scopes.grants();
         let new =
-            NewApp { name: (*name).to_owned(), subject: (*client).to_owned(), grants, purpose: allowed.purpose.clone(), terms: terms.clone(), until: *until };
+            NewApp { name: (*name).to_owned(), subject: (*subject).to_owned(), grants, purpose: allowed.purpose.clone(), terms: terms.clone(), until: *until };
         let made = access.allow_app(&new)?;
-        let held =
-            Held { client: (*client).to_owned(), scope: scopes.to_string(), grants: made.grants, doors: allowed.doors.clone(), key: allowed.key.clone() };
+        let held = Held {
+            client: (*client).to_owned(),
+            scope: scopes.to_string(),
+            grants: made.grants,
+            doors: allowed.doors.clone(),
+            key: allowed.key.clone(),
+            sector: allowed.sector.clone(),
+            until: until.map(|t| t.0),
+        };
         Ok(LetIn { person: access.party().person, credential: made.credential, held, until: *until })
     }
 
@@ -68,6 +84,29 @@ impl Auth {
         let token = Token::random(self.env());
         self.keep(&in_, &[(&token, ACCESS, until)])?;
         Ok(Handed { access: token, seconds: (until.0 - now.0) / Timestamp::SECOND, refresh: None })
+    }
+
+    /// Tokens of an app that was let in: for these doors, where some are named; with `offline` also one by which it gets the next, in
+    /// place of the one it `spends`. None where its credential holds no more.
+    pub(super) fn hand_out(&self, in_: &LetIn, offline: bool, doors: Vec<String>, spends: Option<&[u8; 32]>) -> Result<Option<Handed>> {
+        let now = self.env().now();
+        let end = in_.until.unwrap_or(Timestamp(i64::MAX));
+        let until = now.plus(ACCESS_LIFE).min(end);
+        if until <= now {
+            return Ok(None);
+        }
+        if let Some(old) = spends {
+            self.host().spend_token(old)?;
+        }
+        let (access, refresh) = (Token::random(self.env()), offline.then(|| Token::random(self.env())));
+        let narrow = LetIn { held: Held { doors: if doors.is_empty() { in_.held.doors.clone() } else { doors }, ..in_.held.clone() }, ..in_.clone() };
+        if !self.keep(&narrow, &[(&access, ACCESS, until)])? {
+            return Ok(None);
+        }
+        if let Some(token) = &refresh {
+            self.keep(in_, &[(token, REFRESH, now.plus(REFRESH_LIFE).min(end))])?;
+        }
+        Ok(Some(Handed { access, seconds: (until.0 - now.0) / Timestamp::SECOND, refresh }))
     }
 
     /// Answers whether the credential holds.

@@ -20,7 +20,18 @@ impl World {
         let scopes = Scopes::parse(scope, Dialect::Holm).expect("scopes");
         let until = Some(self.gate.env().now().plus(90 * Timestamp::DAY));
         let doors = doors.iter().map(|d| (*d).to_owned()).collect();
-        let allowed = Allowed { client: "https://app.example", name: "App", scopes: &scopes, purpose: "to try".into(), terms: None, until, doors, key: None };
+        let allowed = Allowed {
+            client: "https://app.example",
+            subject: "https://app.example",
+            name: "App",
+            scopes: &scopes,
+            purpose: "to try".into(),
+            terms: None,
+            until,
+            doors,
+            key: None,
+            sector: String::new(),
+        };
         self.auth.storage_token(ann, &allowed).expect("a token")
     }
 
@@ -57,7 +68,18 @@ fn t26_a_token_does_what_was_allowed_with_it_and_no_more() {
     let access = world.admitted(writes, "webdav").expect("admitted");
     assert!(access.parties(Page::ALL).is_err() && access.grants(None, Page::ALL).is_err() && access.sessions().is_err());
     let scopes = Scopes::parse("files:rw", Dialect::Holm).expect("scopes");
-    let more = Allowed { client: "x", name: "X", scopes: &scopes, purpose: String::new(), terms: None, until: None, doors: Vec::new(), key: None };
+    let more = Allowed {
+        client: "x",
+        subject: "x",
+        name: "X",
+        scopes: &scopes,
+        purpose: String::new(),
+        terms: None,
+        until: None,
+        doors: Vec::new(),
+        key: None,
+        sector: String::new(),
+    };
     assert!(world.auth.storage_token(&access, &more).is_err());
 }
 

@@ -1,7 +1,9 @@
 //! Signing in, end to end: a real catalog, a clock moved by hand, an authenticator in software.
 
+mod apps;
 mod bearer;
 mod passkey;
+mod proof;
 mod sign_in;
 mod welcome;
 

@@ -167,6 +167,23 @@ impl Access {
         self.add_app(party, name)
     }
 
+    /// Ends what an app was let in with: the credential, the grants that were made for it, and its party with the last one.
+    pub fn end_app(&self, credential: i64, grants: &[i64]) -> Result<()> {
+        self.owner()?;
+        let party = self.host.party_of(self.person(), credential)?;
+        self.host.end_app(self.person(), credential)?;
+        let last = match party {
+            Some(party) if !self.host.has_credentials(self.person(), party)? => Some(party),
+            _ => None,
+        };
+        self.booking(|book| {
+            for grant in grants {
+                book.revoke(*grant)?;
+            }
+            last.map_or(Ok(false), |party| book.part(party)).map(|_| ())
+        })
+    }
+
     /// The app's party, where it was let in before and has not been shown the door.
     pub fn known_app(&self, subject: &str) -> Result<Option<PartyId>> {
         self.owner()?;

@@ -110,13 +110,10 @@ impl Host {
         self.catalog.reading(|tx| tx.all(sql, &[person.0.into(), party.0.into(), now.into()], token_row))
     }
 
-    /// Spends a refresh token for others. Of several who try at once, one answers true; what is handed out is, either way.
-    pub fn spend_token(&self, old: &[u8; 32], person: PersonId, credential: i64, new: &[NewToken<'_>]) -> Result<bool> {
-        let now = self.env.now();
+    /// Spends a refresh token; known as spent it stays.
+    pub fn spend_token(&self, hash: &[u8; 32]) -> Result<()> {
         let sql = "UPDATE token SET spent = ?2 WHERE hash = ?1 AND spent IS NULL";
-        let first = self.catalog.writing(|tx| Ok(tx.execute(sql, &[old[..].into(), now.0.into()])? == 1))?;
-        self.add_tokens(person, credential, new)?;
-        Ok(first)
+        self.catalog.writing(|tx| tx.execute(sql, &[hash[..].into(), self.env.now().0.into()]).map(|_| ()))
     }
 
     /// Takes back one token.
@@ -124,7 +121,7 @@ impl Host {
         self.catalog.writing(|tx| tx.execute("DELETE FROM token WHERE hash = ?1", &[hash[..].into()]).map(|_| ()))
     }
 
-    /// Ends what an app was let in with, and all tokens of it.
+    /// Ends what an app was let in with, and all tokens of it. [`crate::Access::end_app`] also tells the ledger.
     pub fn end_app(&self, person: PersonId, credential: i64) -> Result<()> {
         let now = self.env.now().0;
         self.catalog.writing(|tx| {
@@ -132,6 +129,11 @@ impl Host {
             tx.execute(sql, &[person.0.into(), credential.into(), now.into()])?;
             tx.execute("DELETE FROM token WHERE person = ?1 AND credential = ?2", &[person.0.into(), credential.into()]).map(|_| ())
         })
+    }
+
+    pub(crate) fn party_of(&self, person: PersonId, credential: i64) -> Result<Option<PartyId>> {
+        let sql = "SELECT party FROM credential WHERE person = ?1 AND id = ?2 AND kind = 'app'";
+        self.catalog.reading(|tx| tx.first(sql, &[person.0.into(), credential.into()], |r| Ok(PartyId(r.int(0)?))))
     }
 
     /// Forgets tokens whose time is over.

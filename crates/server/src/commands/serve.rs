@@ -9,6 +9,7 @@ use axum::middleware::from_fn;
 use axum::routing::get;
 use holm_auth::Auth;
 use holm_core::Gate;
+use holm_http::fetch::Fetcher;
 use holm_remotestorage::RemoteStorage;
 use holm_web::{Live, Turns, Web};
 use holm_webdav::Webdav;
@@ -82,8 +83,9 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     let hosts: Option<Arc<[String]>> = settings.hosts().map(Arc::from);
     let webdav = Webdav { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
     let kits = Arc::new(kit::keeper(&settings, &opened));
+    let fetch = Arc::new(Fetcher::new(settings.private_hosts.clone().unwrap_or_default()));
     let (closing, closed) = watch::channel(false);
-    let web = Web { kits, gate: gate.clone(), auth: auth.clone(), live: Live::new(closed), turns: Turns::default() };
+    let web = Web { kits, gate: gate.clone(), auth: auth.clone(), fetch, live: Live::new(closed), turns: Turns::default() };
     let storage = RemoteStorage { gate: gate.clone(), auth: auth.clone() };
     let webfinger = Webfinger {
         gate: gate.clone(),

@@ -3,8 +3,9 @@
 // looked at is put there as pictures: light, dark, and as wide as a phone.
 
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -318,8 +319,84 @@ async function stepUp() {
   assert.deepEqual(ann.wrong, []);
 }
 
+/** Apps ask to be let in: one of a site's, for a folder and to read only; one that gets nothing; and a device with a code. */
+async function allow() {
+  const ann = await visitor();
+  const { page } = ann;
+  const site = createServer((_, answer) => answer.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>app</title>back"));
+  await new Promise(ready => site.listen(0, "127.0.0.1", ready));
+  const callback = `http://127.0.0.1:${site.address().port}/cb`;
+  const json = { method: "POST", headers: { "Content-Type": "application/json" } };
+  const register = metadata => fetch(`${HOLM_ORIGIN}/oauth/register`, { ...json, body: JSON.stringify({ token_endpoint_auth_method: "none", ...metadata }) }).then(a => a.json());
+  const send = (path, form) => fetch(`${HOLM_ORIGIN}${path}`, { method: "POST", body: new URLSearchParams(form) }).then(a => a.json());
+  const { client_id } = await register({ redirect_uris: [callback], client_name: "Photo Frame" });
+  const verifier = "v".repeat(43);
+  const code_challenge = createHash("sha256").update(verifier).digest("base64url");
+  const asks = scope => `${HOLM_ORIGIN}/oauth/authorize?${new URLSearchParams({ response_type: "code", client_id, redirect_uri: callback, code_challenge, code_challenge_method: "S256", scope, state: "s" })}`;
+
+  // Nobody is signed in yet: that comes first, and the request waits.
+  await page.goto(asks("files:rw openid"));
+  await title(page, "Sign in");
+  await password(page, "ann");
+  await title(page, "Let Photo Frame in?");
+  await page.getByText("The answer goes to a program on this device.").waitFor();
+  await page.getByText("read, add, change and delete all your files").waitFor();
+  assert.equal(await page.getByLabel("For how long").inputValue(), "90");
+  await looked(ann, "allow");
+  await page.getByLabel("Only let it read").check();
+  await page.getByText("read all your files", { exact: true }).waitFor();
+  await page.getByLabel("Only in this folder").fill("/photos/My trip");
+  // The rest by keyboard.
+  await button(page, "Allow").focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${callback}?**`);
+  const back = new URL(page.url()).searchParams;
+  assert.deepEqual([back.get("state"), back.get("iss")], ["s", HOLM_ORIGIN]);
+  const tokens = await send("/oauth/token", { grant_type: "authorization_code", client_id, code: back.get("code"), code_verifier: verifier });
+  assert.equal(tokens.scope, "files:r:/photos/My%20trip openid");
+
+  await page.goto(asks("notes:rw"));
+  await title(page, "Let Photo Frame in?");
+  await page.getByText("You let it in before.").waitFor();
+  await button(page, "Do not allow").click();
+  await page.waitForURL(`${callback}?**`);
+  assert.equal(new URL(page.url()).searchParams.get("error"), "access_denied");
+
+  // A storage app of another site, whose name looks like one that is known.
+  const storage = new URLSearchParams({ response_type: "token", redirect_uri: "https://xn--80ak6aa92e.com/", scope: "notes:rw", client_id: "x" });
+  await page.goto(`${HOLM_ORIGIN}/oauth/authorize?${storage}`);
+  await page.getByText("https://xn--80ak6aa92e.com", { exact: true }).waitFor();
+  await page.getByText("This name reads").waitFor();
+  await looked(ann, "allow-storage");
+
+  const device = await register({ redirect_uris: [], client_name: "Television", grant_types: ["urn:ietf:params:oauth:grant-type:device_code"] });
+  const codes = await send("/oauth/device_authorization", { client_id: device.client_id, scope: "files:r:/photos" });
+  await page.goto(codes.verification_uri);
+  await title(page, "Connect a device");
+  await looked(ann, "device");
+  await page.getByLabel("Code").fill("BBBB-BBBB");
+  await button(page, "Go on").click();
+  await page.getByRole("alert").getByText("No device waits").waitFor();
+  await page.getByLabel("Code").fill(codes.user_code);
+  await button(page, "Go on").click();
+  await title(page, "Let Television in?");
+  await page.getByText("Go on only if you have that device before you").waitFor();
+  await looked(ann, "allow-device");
+  await button(page, "Allow").click();
+  await title(page, "It is let in");
+  const got = await send("/oauth/token", { grant_type: "urn:ietf:params:oauth:grant-type:device_code", client_id: device.client_id, device_code: codes.device_code });
+  assert.equal(got.scope, "files:r:/photos");
+  await page.getByRole("link", { name: "See who has access" }).click();
+  await page.getByRole("heading", { name: "Television" }).waitFor();
+  await page.getByRole("heading", { name: "Photo Frame" }).waitFor();
+  await looked(ann, "access-apps");
+  assert.deepEqual(ann.wrong, []);
+  site.close();
+  site.closeAllConnections();
+}
+
 try {
-  await { owner, stepUp }[HOLM_SCENARIO]();
+  await { owner, stepUp, allow }[HOLM_SCENARIO]();
 } catch (error) {
   // What a page complained of comes first: the rest may follow from it.
   console.log(complaints);

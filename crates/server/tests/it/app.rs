@@ -48,9 +48,16 @@ fn t30_an_old_proof_is_asked_for_anew() {
 }
 
 #[test]
+fn apps_are_shown_to_the_person_and_let_in_for_less() {
+    let s = Server::start();
+    s.run_with_input(&["person", "passwd", "ann"], "three small boats at noon\nthree small boats at noon\n").unwrap();
+    passes("apps_are_shown_to_the_person_and_let_in_for_less", "allow", &s, &[]);
+}
+
+#[test]
 fn t28_pages_run_nothing_but_their_own_files() {
     let s = Server::start();
-    for page in ["/", "/welcome", "/sign-in", "/access", "/connect", "/settings", "/people"] {
+    for page in ["/", "/welcome", "/sign-in", "/allow", "/device", "/access", "/connect", "/settings", "/people"] {
         let answer = s.page(page, &[BROWSER]).expect(200);
         let policy = answer.header("content-security-policy").unwrap();
         for part in ["default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'", "require-trusted-types-for 'script'"] {

@@ -20,6 +20,7 @@ pub fn token(s: &Server, scope: &str, doors: &[&str], ago: i64) -> String {
     let doors = doors.iter().map(|d| (*d).to_owned()).collect();
     let allowed = Allowed {
         client: "https://app.example",
+        subject: "https://app.example",
         name: "App",
         scopes: &scopes,
         purpose: String::new(),
@@ -27,6 +28,7 @@ pub fn token(s: &Server, scope: &str, doors: &[&str], ago: i64) -> String {
         until: Some(gate.env().now().plus(STORAGE_LIFE)),
         doors,
         key: None,
+        sector: "app.example".into(),
     };
     let token = Auth::new(gate, "http://localhost").storage_token(&access, &allowed).expect("a token").access;
     token.reveal().to_owned()

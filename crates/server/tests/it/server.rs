@@ -19,7 +19,7 @@ pub struct Server {
 }
 
 /// Paths that are no files of ann's.
-const ELSEWHERE: [&str; 4] = ["/dav", "/api", "/rs/", "/.well-known/"];
+const ELSEWHERE: [&str; 5] = ["/dav", "/api", "/rs/", "/oauth/", "/.well-known/"];
 
 /// One answer.
 #[derive(Debug)]
