@@ -107,6 +107,42 @@ impl FromRequestParts<Web> for Caller {
     }
 }
 
+/// Whoever may ask for a part of a tree: the person, or an app that they let in, for what it was granted.
+pub struct Granted {
+    party: Arc<Party>,
+    address: IpAddr,
+    pub web: Web,
+}
+
+impl Granted {
+    /// [`Caller::with`].
+    pub async fn with<T: Send + 'static>(self, work: impl FnOnce(&Access) -> Result<T, Error> + Send + 'static) -> Result<T, Problem> {
+        let access = self.access().await?;
+        blocking(move || Ok(work(&access)?)).await
+    }
+
+    /// [`Caller::access`].
+    pub async fn access(&self) -> Result<Access, Problem> {
+        let via = Via { protocol: "api", address: Some(self.address) };
+        let (web, party) = (self.web.clone(), self.party.clone());
+        blocking(move || Ok(web.gate.admit(party, via)?)).await
+    }
+}
+
+impl FromRequestParts<Web> for Granted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, web: &Web) -> Result<Granted, Problem> {
+        let (address, web) = (ClientAddress::of(&head.extensions), web.clone());
+        let app = if token(&head.headers).is_none() { app(&head.headers, &web, address).await? } else { None };
+        let party = match app {
+            Some((party, _)) => party,
+            None => session(&head.headers, &web, address).await?.party,
+        };
+        Ok(Granted { party, address, web })
+    }
+}
+
 /// Whoever is signed in and keeps this holm.
 pub struct Admin(pub Caller);
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use utoipa::openapi::path::{HttpMethod, Operation, ParameterIn, PathItem};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Info, License, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -12,6 +12,8 @@ use crate::problem::{Details, KINDS, Kind};
 
 /// Whoever has no cookie names no security; see [`open`].
 const SESSION: &str = "session";
+/// Beside it, where apps may ask too.
+const TOKEN: &str = "token";
 
 pub fn begin() -> OpenApi {
     let info = Info::builder()
@@ -32,6 +34,8 @@ pub fn complete(api: &mut OpenApi) {
     let components = api.components.get_or_insert_default();
     let cookie = ApiKey::Cookie(ApiKeyValue::with_description(COOKIE, "The session, as signing in sets it."));
     components.security_schemes.insert(SESSION.into(), SecurityScheme::ApiKey(cookie).into());
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An access token of an app that the person let in."));
+    components.security_schemes.insert(TOKEN.into(), SecurityScheme::Http(bearer.build()).into());
     components.schemas.insert(Details::name().into_owned(), Details::schema());
     for item in api.paths.paths.values_mut() {
         for (method, operation) in operations(item) {
@@ -55,8 +59,8 @@ fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
 
 /// An operation that says nothing of security needs a session; `security(())` says that it does not.
 fn describe(method: &HttpMethod, operation: &mut Operation) {
-    let session = operation.security.is_none();
-    if session {
+    let session = operation.security.as_ref().is_none_or(|all| all.iter().any(|one| *one != SecurityRequirement::default()));
+    if operation.security.is_none() {
         operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(SESSION, [])]);
     }
     let parameters = operation.parameters.iter().flatten();

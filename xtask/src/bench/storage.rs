@@ -121,7 +121,8 @@ fn prepare_holm(dir: &Path, _: SocketAddr) -> Fallible<Account> {
     let access = gate.admit(Party::operator(person).into(), Via::HERE)?;
     let scopes = Scopes::parse("notes:rw", Dialect::RemoteStorage).ok_or("a scope")?;
     let (client, name, purpose) = ("https://bench.example", "bench", String::new());
-    let allowed = Allowed { client, name, scopes: &scopes, purpose, terms: None, until: None, doors: Vec::new(), key: None };
+    let allowed =
+        Allowed { client, subject: client, name, scopes: &scopes, purpose, terms: None, until: None, doors: Vec::new(), key: None, sector: String::new() };
     let token = Auth::new(gate, "http://localhost").storage_token(&access, &allowed)?.access;
     Ok(Account { prefix: "/rs/bench".into(), authorization: format!("Authorization: Bearer {}\r\n", token.reveal()) })
 }

@@ -35,7 +35,7 @@ mod sign_in;
 mod sync;
 mod throttle;
 mod tls;
-mod unhosted;
 mod tus;
+mod unhosted;
 mod webdav;
 mod webfinger;

@@ -20,7 +20,9 @@ enum Rule {
     Half,
     /// For whoever is signed in, about what is theirs.
     Person,
-    /// The same, for a secret that no caller has.
+    /// The same; and for apps that the person let in.
+    Granted,
+    /// For whoever is signed in, for a secret that no caller has.
     Guess,
     /// The same, with a fresh proof of who is there.
     Proven,
@@ -89,12 +91,12 @@ const RULES: &[(&str, &str, &str, Rule)] = &[
     ("GET", "/access-records", "", Rule::Person),
     ("POST", "/kit", "", Rule::ProvenAdmin),
     ("POST", "/kit/proof", r#"{"words":"abandon ability able"}"#, Rule::Admin),
-    ("GET", "/files?path=/", "", Rule::Person),
-    ("GET", "/files/item?path=/", "", Rule::Person),
-    ("GET", "/files/content?path=/none", "", Rule::Person),
-    ("GET", "/files/archive?path=/", "", Rule::Person),
+    ("GET", "/files?path=/", "", Rule::Granted),
+    ("GET", "/files/item?path=/", "", Rule::Granted),
+    ("GET", "/files/content?path=/none", "", Rule::Granted),
+    ("GET", "/files/archive?path=/", "", Rule::Granted),
     ("GET", "/files/versions?path=/none", "", Rule::Person),
-    ("POST", "/files/changes", r#"{"changes":[{"do":"make-folder","path":"/NEW"}]}"#, Rule::Person),
+    ("POST", "/files/changes", r#"{"changes":[{"do":"make-folder","path":"/NEW"}]}"#, Rule::Granted),
     ("GET", "/trash", "", Rule::Person),
     ("DELETE", "/trash", "", Rule::Proven),
     ("DELETE", "/trash/{id}", "", Rule::Proven),
@@ -135,6 +137,7 @@ impl Caller {
         let refusal = |asked: bool, has: bool, kind| (asked && !has).then_some(kind);
         match rule {
             Rule::Open | Rule::Secret => None,
+            Rule::Granted => self.refusal.filter(|kind| *kind != "forbidden"),
             Rule::Half => self.refusal.filter(|kind| *kind != "second-factor"),
             _ => self.refusal.or(refusal(matches!(rule, Rule::Admin | Rule::ProvenAdmin), self.admin, "admin-only")).or(refusal(
                 matches!(rule, Rule::Proven | Rule::ProvenAdmin),
@@ -174,7 +177,7 @@ fn callers(s: &Server) -> Vec<Caller> {
         stranger("an app password for a session", &s.secret, vec![], "sign-in"),
         stranger("a session for a bearer's token", "", header(format!("Bearer {proven}")), "sign-in"),
         stranger("a session for an app password", "", header(basic("ann", &proven)), "sign-in"),
-        stranger("an app that may do everything", "", header(format!("Bearer {}", crate::oauth::token(s, "files:rw", &[], 0))), "forbidden"),
+        stranger("an app that reads", "", header(format!("Bearer {}", crate::oauth::token(s, "files:r", &[], 0))), "forbidden"),
         stranger("an app's token for a session", &crate::oauth::token(s, "files:rw", &[], 0), vec![], "sign-in"),
         stranger("two sessions", "", vec![format!("Cookie: __Host-holm={proven}; __Host-holm={proven}")], "sign-in"),
         stranger("a session under another name", "", vec![format!("Cookie: holm={proven}")], "sign-in"),

@@ -79,6 +79,26 @@ fn whoever_comes_without_a_token_is_told_where_to_get_one() {
 }
 
 #[test]
+fn t26_an_app_has_of_the_apis_files_what_was_allowed() {
+    let s = Server::start();
+    s.send("MKCOL", "/in", &[], "").expect(201);
+    s.send("PUT", "/in/f", &[], "x").expect(201);
+    s.send("PUT", "/secret", &[], "x").expect(201);
+    let ask = |token: &str, method: &str, path: &str, body: &str| s.ask("", method, path, &[&format!("Authorization: Bearer {token}")], body);
+    let (reads, changes) = (token(&s, "files:r:/in", &[], 0), token(&s, "files:rw", &["api"], 0));
+    let elsewhere = token(&s, "files:rw", &["webdav"], 0);
+    assert_eq!(ask(&reads, "GET", "/files/content?path=/in/f", "").expect(200).text(), "x");
+    ask(&reads, "GET", "/files/content?path=/secret", "").expect(403);
+    let root = ask(&reads, "GET", "/files?path=/", "").expect(200).text();
+    assert!(root.contains("\"in\"") && !root.contains("secret"), "{root}");
+    let make = r#"{"changes":[{"do":"make-folder","path":"/in/new"}]}"#;
+    assert_eq!(ask(&reads, "POST", "/files/changes", make).expect(200).json()["items"][0]["problem"]["type"], "/problems/forbidden");
+    assert!(ask(&changes, "POST", "/files/changes", make).expect(200).json()["items"][0]["problem"].is_null());
+    ask(&elsewhere, "GET", "/files?path=/", "").expect(403);
+    ask(&changes, "GET", "/trash", "").expect(403);
+}
+
+#[test]
 fn t26_the_api_is_for_the_person_not_for_their_apps() {
     let s = Server::start();
     let token = token(&s, "files:rw openid", &[], 0);

@@ -23,7 +23,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::content::disposition;
 use super::{TAG, path};
 use crate::Web;
-use crate::caller::{Caller, blocking};
+use crate::caller::{Granted, blocking};
 use crate::problem::Problem;
 use crate::request::Query;
 
@@ -184,13 +184,13 @@ impl Archive {
 }
 
 /// A folder with everything below it, or some of its members, as a zip
-#[utoipa::path(get, path = "/files/archive", tag = TAG, params(Asked), responses(
+#[utoipa::path(get, path = "/files/archive", tag = TAG, security(("session" = []), ("token" = [])), params(Asked), responses(
     (status = 200, description = "A zip, of bytes as they are", body = Vec<u8>, content_type = "application/zip"),
     (status = 404, description = "Nothing is there"),
     (status = 409, description = "It is a file"),
     (status = 422, description = "That is no path, or there is too much below it")
 ))]
-async fn get_archive(caller: Caller, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+async fn get_archive(caller: Granted, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let access = caller.access().await?;
     let place = turn(&access, Transfer::Down).await?;
     let archive = blocking(move || {

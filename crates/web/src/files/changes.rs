@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::{Item, TAG, path};
 use crate::Web;
-use crate::caller::{Caller, blocking};
+use crate::caller::{Granted, blocking};
 use crate::fields::Id;
 use crate::problem::{Details, Problem};
 use crate::request::{Json, Large};
@@ -144,10 +144,10 @@ struct Answers {
 }
 
 /// Make changes, in their order; those that can not be made do not hold up the others
-#[utoipa::path(post, path = "/files/changes", tag = TAG, request_body = Changes, responses(
+#[utoipa::path(post, path = "/files/changes", tag = TAG, security(("session" = []), ("token" = [])), request_body = Changes, responses(
     (status = 200, description = "What each came to", body = Answers)
 ))]
-async fn change_files(caller: Caller, Large(asked): Large<Changes>) -> Result<Json<Answers>, Problem> {
+async fn change_files(caller: Granted, Large(asked): Large<Changes>) -> Result<Json<Answers>, Problem> {
     let changes = asked.changes;
     if changes.is_empty() || changes.len() > MOST {
         return Err(Error::Invalid("one to a thousand changes come in a request".into()).into());

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::{TAG, path, typed};
 use crate::Web;
-use crate::caller::{Caller, blocking};
+use crate::caller::{Granted, blocking};
 use crate::fields::Id;
 use crate::problem::Problem;
 use crate::request::Query;
@@ -58,7 +58,7 @@ pub(super) fn disposition(download: bool, name: &str) -> HeaderValue {
 }
 
 /// A file's content, whole or by ranges
-#[utoipa::path(get, path = "/files/content", tag = TAG, params(Asked), responses(
+#[utoipa::path(get, path = "/files/content", tag = TAG, security(("session" = []), ("token" = [])), params(Asked), responses(
     (status = 200, description = "All of it", body = Vec<u8>, content_type = "*/*", headers(
         ("ETag" = String, description = "Of this content"), ("Content-Disposition" = String, description = "Whether it is shown or kept, and its name")
     )),
@@ -69,7 +69,7 @@ pub(super) fn disposition(download: bool, name: &str) -> HeaderValue {
     (status = 416, description = "It has no such range"),
     (status = 422, description = "That is no path")
 ))]
-async fn get_content(caller: Caller, Query(asked): Query<Asked>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn get_content(caller: Granted, Query(asked): Query<Asked>, headers: HeaderMap) -> Result<Response, Problem> {
     let random = caller.web.gate.env().random();
     let access = caller.access().await?;
     let path = path(&asked.path)?;

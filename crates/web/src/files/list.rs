@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::{Item, Place, TAG, path};
 use crate::Web;
-use crate::caller::Caller;
+use crate::caller::Granted;
 use crate::fields::Whole;
 use crate::problem::Problem;
 use crate::request::{Json, Query};
@@ -154,22 +154,22 @@ fn page(
 }
 
 /// A folder and what it holds
-#[utoipa::path(get, path = "/files", tag = TAG, params(Asked), responses(
+#[utoipa::path(get, path = "/files", tag = TAG, security(("session" = []), ("token" = [])), params(Asked), responses(
     (status = 200, description = "The folder", body = Folder),
     (status = 404, description = "Nothing is there"),
     (status = 409, description = "It is a file"),
     (status = 422, description = "That is no path")
 ))]
-async fn list_folder(caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Folder>, Problem> {
+async fn list_folder(caller: Granted, Query(asked): Query<Asked>) -> Result<Json<Folder>, Problem> {
     caller.with(move |access| asked.answer(access)).await.map(Json)
 }
 
 /// One file or folder
-#[utoipa::path(get, path = "/files/item", tag = TAG, params(Place), responses(
+#[utoipa::path(get, path = "/files/item", tag = TAG, security(("session" = []), ("token" = [])), params(Place), responses(
     (status = 200, description = "What is there", body = Item),
     (status = 404, description = "Nothing is there"),
     (status = 422, description = "That is no path")
 ))]
-async fn get_item(caller: Caller, Query(asked): Query<Place>) -> Result<Json<Item>, Problem> {
+async fn get_item(caller: Granted, Query(asked): Query<Place>) -> Result<Json<Item>, Problem> {
     caller.with(move |access| access.stat(&path(&asked.path)?).map(|e| Item::from(&e))).await.map(Json)
 }
