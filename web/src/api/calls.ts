@@ -93,6 +93,7 @@ export const kit = {
 export const persons = {
   list: () => all<T.Person>("/persons"),
   change: (person: string, change: { quota?: number | null; admin?: boolean }) => send<T.Person>("PATCH", `/persons/${name(person)}`, change),
+  remove: (person: string) => send<void>("DELETE", `/persons/${name(person)}`),
   offerReset: (person: string, remove_second_factors: boolean) =>
     send<{ link: string }>("POST", `/persons/${name(person)}/reset`, { remove_second_factors }).then(made => made.link),
 };

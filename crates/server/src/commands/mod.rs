@@ -2,6 +2,7 @@
 
 mod app_password;
 mod check;
+mod demo;
 mod export;
 mod gc;
 mod grant;
@@ -71,6 +72,8 @@ pub enum Command {
     Key(key::Key),
     /// Bring a database of catalogs up to date; servers may go on meanwhile
     Migrate(migrate::Migrate),
+    /// Make a person whose cloud is full of pictures, tunes and papers, to try holm with
+    Demo(demo::Demo),
     /// Bring the root key back with the words of the recovery kit
     Recover(recover::Recover),
 }
@@ -98,6 +101,7 @@ pub fn run(command: Command, settings: Settings) -> Fallible<()> {
         Command::Kit(verb @ kit::Kit::Make { .. }) => verb.run(&settings, &Opened::open(&settings, true)?.0),
         Command::Kit(verb) => verb.run(&settings, &opened()?),
         Command::Key(verb) => verb.run(&settings, opened()?),
+        Command::Demo(demo) => demo.run(&Opened::begin(&settings)?),
         Command::Migrate(migrate) => migrate.run(&settings),
         Command::Recover(recover) => recover.run(&settings),
     }

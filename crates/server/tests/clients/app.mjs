@@ -206,6 +206,14 @@ async function owner() {
   await title(page, "Hello, ann");
   await page.goto(`${HOLM_ORIGIN}/people`);
   await title(page, "People");
+  await button(page, "Remove bob").click();
+  await page.getByLabel("Type bob to go on").fill("bo");
+  assert.ok(await button(page, "Remove for ever").isDisabled());
+  await page.getByLabel("Type bob to go on").fill("bob");
+  await looked(ann, "people-remove");
+  await button(page, "Remove for ever").click();
+  await page.getByText("bob does not live here any more.").waitFor();
+  assert.equal(await button(page, "Remove bob").count() + await button(page, "Remove ann").count(), 0, "nobody removes themself");
   await page.goto(HOLM_LINK);
   await title(page, "This link opens nothing");
   assert.deepEqual(ann.wrong, []);

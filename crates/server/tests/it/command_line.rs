@@ -236,3 +236,37 @@ fn a_password_is_changed_from_a_pipe() {
     assert!(s.run_with_input(&["person", "passwd", "bob"], "x\n").unwrap_err().contains("bob"));
     assert!(s.run(&["--keep-trash-days", "-1", "gc"]).is_err());
 }
+
+#[test]
+fn a_demo_is_a_cloud_that_programs_can_read() {
+    let s = Server::start();
+    let said = s.run(&["--json", "demo", "eve", "--pictures", "2"]).unwrap();
+    let made: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(made["person"], "eve");
+    let out = s.dir.path().join("out");
+    s.run(&["export", "eve", out.to_str().unwrap()]).unwrap();
+    let mut kinds = std::collections::BTreeMap::new();
+    let mut folders = vec![out];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let (bytes, kind) = (std::fs::read(&path).unwrap(), path.extension().unwrap().to_str().unwrap().to_owned());
+            let begins: &[u8] = match &*kind {
+                "jpg" => b"\xff\xd8\xff",
+                "pdf" => b"%PDF-1.4",
+                "wav" => b"RIFF",
+                _ => b"",
+            };
+            assert!(bytes.starts_with(begins), "{}", path.display());
+            *kinds.entry(kind).or_insert(0) += 1;
+        }
+    }
+    assert_eq!((kinds["jpg"], kinds["wav"], kinds["pdf"]), (2, 7, 2), "{kinds:?}");
+    assert!(s.run(&["trash", "list", "eve"]).unwrap().contains("rain.py"));
+    assert!(s.run(&["demo", "eve"]).unwrap_err().contains("eve"), "nobody's cloud is filled with such things");
+    s.run(&["check", "--deep"]).unwrap();
+}
