@@ -149,7 +149,7 @@ impl Auth {
             subject: &asked.subject,
             name: &asked.name,
             scopes: &scopes,
-            purpose: format!("asked for: {}", asked.scope).chars().take(1_000).collect(),
+            purpose: asked.scope.chars().take(1_000).collect(),
             terms,
             until,
             doors: asked.doors.clone(),
