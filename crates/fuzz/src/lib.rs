@@ -2,6 +2,7 @@
 //! not hold. `fuzz/` feeds them with a fuzzer; the test `replay` with every file of `fuzz/corpus`, on any toolchain.
 
 mod headers;
+mod oauth;
 mod sealed;
 mod settings_file;
 mod uri;
@@ -19,6 +20,7 @@ mod root_key;
 mod settings;
 
 pub use headers::{conditions, credentials, head, if_header, range, tokens};
+pub use oauth::oauth;
 pub use sealed::{keys, pack};
 pub use settings_file::config;
 pub use uri::{destination, path};
@@ -36,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("head", head),
     ("if_header", if_header),
     ("keys", keys),
+    ("oauth", oauth),
     ("pack", pack),
     ("path", path),
     ("range", range),

@@ -10,7 +10,9 @@ mod identity;
 mod let_in;
 pub(crate) mod proof;
 mod pushed;
-mod redirect;
+/// For `crates/fuzz` alone.
+#[doc(hidden)]
+pub mod redirect;
 mod refusal;
 mod request;
 pub mod resource;

@@ -132,6 +132,36 @@ fn opens(s: &Server, token: &Value, path: &str) -> u16 {
     s.send_as(&format!("Bearer {}", token.as_str().unwrap()), "GET", path, &[], "").status
 }
 
+/// Every secret that there is to letting an app in, used rightly and wrongly; with what each is.
+pub fn secrets(s: &Server) -> Vec<(&'static str, String)> {
+    let (client, secret) = register(s, &json!({ "redirect_uris": [CALLBACK] }));
+    let mut browser = Browser::of(s, Session::Proven);
+    let ticket = browser.ticket(&request(&client, &sha256(VERIFIER), "files:r"));
+    let code = param(&browser.allow(&ticket, &["files:r"]), "code").unwrap();
+    let mut body = exchange(&client, &code);
+    body.retain(|(name, _)| *name != "client_id");
+    refused(&send(s, "/oauth/token", &basic(&client, &code), &body), 401, "invalid_client");
+    let got = send(s, "/oauth/token", &basic(&client, &secret), &body).expect(200).json();
+    let token = |kind: &str| got[kind].as_str().unwrap().to_owned();
+    let (access, refresh) = (token("access_token"), token("refresh_token"));
+    s.send_as(&format!("Bearer {access}"), "GET", "/f", &[], "").expect(200);
+    s.send_as(&format!("Bearer {refresh}"), "GET", "/f", &[], "").expect(401);
+    s.page(&format!("/oauth/authorize?client_id={secret}&state={secret}"), &[]).expect(400);
+    refused(&send(s, "/oauth/token", &basic(&client, &secret), &[("grant_type", "refresh_token"), ("refresh_token", &access)]), 400, "invalid_grant");
+    // Twice: what is written of that names neither.
+    refused(&send(s, "/oauth/token", &basic(&client, &secret), &body), 400, "invalid_grant");
+    let asked = browser.asked.clone();
+    [
+        ("an app's secret", secret),
+        ("a code", code),
+        ("an access token", access),
+        ("a refresh token", refresh),
+        ("a ticket", ticket),
+        ("a browser's token", asked),
+    ]
+    .into()
+}
+
 #[test]
 fn an_app_is_let_in_by_a_code_and_comes_back_by_its_refresh_token() {
     let s = Server::start();

@@ -120,6 +120,7 @@ fn use_secrets(s: &Server) -> (Vec<Canary>, Vec<Canary>) {
     let body = format!(r#"{{"name": "phone", "password": "{query}"}}"#);
     assert_eq!(s.ask(&token, "POST", "/app-passwords", &[], &body).status / 100, 4);
     s.ask(&token, "GET", &format!("/parties?token={query}"), &[], "");
+    let apps = crate::oauth_flow::secrets(s);
     let more = sign_in_secrets(s);
     s.run(&["app-password", "revoke", "ann", "2"]).unwrap();
     std::thread::sleep(Duration::from_millis(1_200));
@@ -153,6 +154,7 @@ fn use_secrets(s: &Server) -> (Vec<Canary>, Vec<Canary>) {
         canary("content", content),
     ]);
     nowhere.extend(more);
+    nowhere.extend(apps.into_iter().map(|(what, secret)| canary(what, secret)));
     (nowhere, forgotten())
 }
 
