@@ -199,6 +199,8 @@ export const text = {
     made: (device: string) => `Password for ${device}`,
     madeWhat: "Type or paste it into the device now. It is shown this once.",
     another: "Connect another one",
+    pim: "Calendars and contacts",
+    pimWhat: "Phones and calendar programs ask for a CalDAV or CardDAV account: this server, your name, and the password.",
     guides: {
       phone: "Phone and tablet",
       mac: "Mac",

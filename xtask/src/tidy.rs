@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 /// Each crate's floor; a crate depends on lower ones only.
 const FLOORS: &[(&str, u8)] = &[
     ("holm-formats", 0),
+    ("holm-pim", 0),
     ("holm-core", 1),
     ("holm-auth", 2),
     ("holm-http", 3),
     ("holm-dav", 4),
+    ("holm-caldav", 5),
     ("holm-webdav", 5),
     ("holm-remotestorage", 5),
     ("holm-webfinger", 5),

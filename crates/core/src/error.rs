@@ -19,6 +19,8 @@ pub enum Error {
     Exists(Path),
     #[error("{0} already; look at what is there first")]
     Taken(String),
+    #[error("{0} has the same UID; change that one, or give this one a UID of its own")]
+    SameUid(Path),
     #[error("{0} is a folder; this needs a file")]
     IsFolder(Path),
     #[error("{0} is a file; this needs a folder")]

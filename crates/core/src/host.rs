@@ -52,6 +52,7 @@ const PERSON_SCHEMA: &[&str] = &[
     include_str!("store/schema/person_4.sql"),
     include_str!("store/schema/person_5.sql"),
     include_str!("store/schema/person_6.sql"),
+    include_str!("store/schema/person_7.sql"),
 ];
 /// Ids below this are the tree's own.
 const FIRST_ID: i64 = 16;

@@ -24,7 +24,7 @@ mod vectors;
 
 pub use access::sharing::{AllowedApp, NewApp};
 pub use access::{
-    Access, AccessRecord, Act, Content, Cut, Gate, Link, LinkEnd, Listed, NewLink, RecordFilter, SecondFactors, Transfer, Usage, Via, check_passkey_name,
+    Access, AccessRecord, Act, Content, Cut, Gate, Item, Link, LinkEnd, Listed, NewLink, RecordFilter, SecondFactors, Transfer, Usage, Via, check_passkey_name,
 };
 pub use env::{Clock, Entropy, Env, Timestamp};
 pub use error::{Error, Result};
@@ -45,12 +45,14 @@ pub use store::upload::ContentWriter;
 pub use tree::change::{Change, Depth, Done, LockRequest, Outcome, Overwrite};
 pub use tree::condition::{List, Precondition, State, Tags, Term};
 pub use tree::entry::{Entry, Kind, Order};
+pub use tree::item::may_be as may_be_item;
 pub use tree::lock::{Lock, MAX_SECONDS};
 pub use tree::prop::{MAX_VALUE, PropChange};
 pub use tree::trash::Trashed;
 pub use tree::upload::{NewUpload, Upload};
 pub use tree::version::{Retention, Version};
 pub use upkeep::check::Report;
+pub use upkeep::reindex::Reindexed;
 pub use upkeep::{Rules, Upkeep};
 
 /// For `crates/fuzz` alone.

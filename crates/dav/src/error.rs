@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use holm_core::{Ability, Error, Path};
-use holm_formats::dav::DAV;
+use holm_formats::dav::{CALDAV, CARDDAV, DAV};
 use holm_formats::xml::{Refused, Writer};
 use holm_http::body::BodyError;
 use holm_http::transfer::TransferError;
@@ -45,7 +45,7 @@ impl Failure {
     /// 501 for a method nobody here knows, 405 for one that other places know.
     pub fn unknown_method(name: &str) -> Failure {
         match name {
-            "POST" | "TRACE" | "CONNECT" => Failure::not_allowed(),
+            "POST" | "TRACE" | "CONNECT" | "MKCALENDAR" => Failure::not_allowed(),
             _ => Failure::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
         }
     }
@@ -103,11 +103,15 @@ impl Failure {
 }
 
 fn error_body(condition: &Condition, text: &str, href: impl Fn(&Path) -> String) -> String {
-    let mut xml = Writer::document("d:error", &[("d", DAV)]);
+    let of_calendars = matches!(condition, Condition::Bare(name) | Condition::At(name, _) if name.contains(':'));
+    let namespaces = [("d", DAV), ("cal", CALDAV), ("card", CARDDAV)];
+    let mut xml = Writer::document("d:error", &namespaces[..if of_calendars { 3 } else { 1 }]);
+    // A name of another vocabulary comes with its prefix.
+    let tag = |name: &str| if of_calendars { name.to_owned() } else { format!("d:{name}") };
     match condition {
-        Condition::Bare(name) => _ = xml.empty(&format!("d:{name}")),
+        Condition::Bare(name) => _ = xml.empty(&tag(name)),
         Condition::At(name, path) => {
-            let name = format!("d:{name}");
+            let name = tag(name);
             xml.open(&name).leaf("d:href", &href(path)).close(&name);
         }
         Condition::NeedPrivilege(privilege, path) => {
@@ -123,7 +127,7 @@ impl From<Error> for Failure {
     fn from(e: Error) -> Failure {
         let status = match &e {
             Error::NotFound(_) | Error::NoSuchPerson(_) => StatusCode::NOT_FOUND,
-            Error::ParentMissing(_) | Error::NoSuchLock(_) | Error::Taken(_) => StatusCode::CONFLICT,
+            Error::ParentMissing(_) | Error::NoSuchLock(_) | Error::Taken(_) | Error::SameUid(_) => StatusCode::CONFLICT,
             Error::Exists(_) | Error::IsFolder(_) | Error::IsFile(_) => StatusCode::METHOD_NOT_ALLOWED,
             Error::Denied(..) | Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::ConditionFailed(_) => StatusCode::PRECONDITION_FAILED,

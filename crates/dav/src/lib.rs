@@ -2,13 +2,15 @@
 //! A protocol hands in the mount, the admitted access and the request; what it adds are routes and properties.
 
 mod acl;
+pub mod dialect;
+pub mod door;
 pub mod error;
 mod expand;
-mod methods;
+pub mod methods;
 mod mount;
-mod multistatus;
+pub mod multistatus;
 pub mod place;
-mod props;
+pub mod props;
 pub mod sync_token;
 
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use holm_core::{Access, Path};
 use holm_http::body::Incoming;
 use http::{HeaderMap, Method, StatusCode};
 
+pub use dialect::Dialect;
+pub use door::Door;
 pub use error::Failure;
 pub use mount::{Mount, Principals, Viewer};
 
@@ -27,7 +31,7 @@ pub const MAX_XML: usize = 1 << 20;
 /// What a tree of this engine answers to.
 pub const ALLOW: &str = "OPTIONS, GET, HEAD, PUT, PATCH, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK, REPORT";
 /// The compliance classes, announced where they are true. Access control is shown and not taken: ACL is refused.
-pub const CLASSES: &str = "1, 2, 3, access-control, extended-mkcol, sync-collection, sabredav-partialupdate";
+pub const CLASSES: &str = "1, 2, 3, access-control, extended-mkcol, calendar-access, addressbook, sync-collection, sabredav-partialupdate";
 
 /// A parsed request, ready for its method.
 pub struct Call {
@@ -45,12 +49,17 @@ pub type Answer = Result<Response, Failure>;
 /// Does what the method says.
 pub async fn handle(method: &Method, call: Call) -> Response {
     let (access, mount) = (call.access.clone(), call.mount.clone());
-    let answer = dispatch(method, call).await;
+    told(&access, &mount, dispatch(method, call).await)
+}
+
+/// An answer as it goes out: what failed says where by hrefs.
+pub fn told(access: &Access, mount: &Mount, answer: Answer) -> Response {
     let href = |path: &Path| mount.href(path, access.stat(path).is_ok_and(|e| e.is_folder()));
     answer.unwrap_or_else(|failure| failure.respond(href))
 }
 
-async fn dispatch(method: &Method, call: Call) -> Answer {
+/// Does what the method says; a failure is still to be told.
+pub async fn dispatch(method: &Method, call: Call) -> Answer {
     if call.one("content-encoding")?.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         // Kept as it came it would be served as what it is not.
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bodies are taken without a Content-Encoding; send it as it is"));
@@ -87,10 +96,10 @@ pub fn options(allow: &'static str) -> Response {
         .expect("a static answer")
 }
 
-pub(crate) fn status(code: StatusCode) -> Response {
+pub fn status(code: StatusCode) -> Response {
     Response::builder().status(code).header("Content-Length", "0").body(Body::empty()).expect("a static answer")
 }
 
-pub(crate) fn xml_answer(code: StatusCode, xml: String) -> Response {
+pub fn xml_answer(code: StatusCode, xml: String) -> Response {
     Response::builder().status(code).header("Content-Type", "application/xml; charset=utf-8").body(Body::from(xml)).expect("static headers and a body")
 }

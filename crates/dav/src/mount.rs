@@ -6,8 +6,10 @@ use holm_core::{Entry, Name, Path};
 use holm_http::path;
 use http::HeaderMap;
 
+use crate::dialect::{Dialect, Plain};
+
 /// Where a tree, or a part of one, hangs, like `/dav/files/ann`; and who looks at it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mount {
     /// Escaped, without a slash at its end.
     pub prefix: String,
@@ -15,6 +17,8 @@ pub struct Mount {
     pub base: Path,
     /// What the root is called.
     pub name: String,
+    /// What this place tells and takes beside what WebDAV does.
+    pub dialect: &'static dyn Dialect,
     pub viewer: Viewer,
     /// Names of this server beside the one a request names, without ports: a proxy may have changed that one.
     pub hosts: Arc<[String]>,
@@ -56,7 +60,12 @@ impl Mount {
             own: format!("{principals}/{person}/"),
             owner: format!("{principals}/{owner}/"),
         });
-        Mount { prefix: format!("{files}/{owner}"), base: Path::root(), name: person.to_owned(), viewer, hosts }
+        Mount { prefix: format!("{files}/{owner}"), base: Path::root(), name: person.to_owned(), dialect: &Plain, viewer, hosts }
+    }
+
+    /// The same, with a folder of the tree in its place, and a protocol of its own.
+    pub fn at(self, base: Path, name: &str, dialect: &'static dyn Dialect) -> Mount {
+        Mount { base, name: name.to_owned(), dialect, ..self }
     }
 
     /// The principals that whoever looks may know of.

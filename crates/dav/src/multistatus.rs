@@ -5,7 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
 use holm_core::Result;
-use holm_formats::dav::DAV;
+use holm_formats::dav::{CALDAV, CALENDAR_SERVER, CARDDAV, DAV};
 use holm_formats::xml::{QName, Writer};
 use http::StatusCode;
 
@@ -13,6 +13,9 @@ use http::StatusCode;
 pub fn status_line(status: StatusCode) -> String {
     format!("HTTP/1.1 {} {}", status.as_u16(), status.canonical_reason().unwrap_or("Unknown"))
 }
+
+/// The prefixes of every answer. Some clients compare them.
+const NAMESPACES: &[(&str, &str)] = &[("d", DAV), ("cal", CALDAV), ("card", CARDDAV), ("cs", CALENDAR_SERVER)];
 
 pub struct Multistatus {
     pub xml: Writer,
@@ -26,7 +29,7 @@ impl Default for Multistatus {
 
 impl Multistatus {
     pub fn new() -> Multistatus {
-        Multistatus { xml: Writer::document("d:multistatus", &[("d", DAV)]) }
+        Multistatus { xml: Writer::document("d:multistatus", NAMESPACES) }
     }
 
     pub fn response(&mut self, href: &str, minimal: bool, found: impl FnOnce(&mut Writer) -> Vec<QName>) {

@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use holm_formats::acl::{Expand, PrincipalMatch, PrincipalSearch, acl_principal_prop_set};
-use holm_formats::dav::{DAV, Propfind};
+use holm_formats::dav::{CALDAV, CARDDAV, DAV, Propfind};
 use holm_formats::xml::{self, Element, QName, Writer};
 use holm_http::body::Incoming;
 use http::{HeaderMap, Method, StatusCode};
@@ -22,6 +22,9 @@ pub const ALLOW: &str = "OPTIONS, GET, HEAD, PROPFIND, REPORT";
 const ALL: &[&str] = &["displayname", "resourcetype"];
 /// Properties that every place has, told when asked by name; so are those of [`acl::NAMES`].
 const NAMED: &[&str] = &["supported-report-set"];
+/// Where the calendars and the contacts of people hang.
+pub const CALENDARS: &str = "/dav/calendars";
+pub const CONTACTS: &str = "/dav/contacts";
 /// Properties of principals alone (RFC 3744 §4).
 pub const PRINCIPAL: &[&str] = &["alternate-URI-set", "principal-URL", "group-member-set", "group-membership"];
 
@@ -77,11 +80,28 @@ impl Place {
 
 impl Live for Seen<'_> {
     fn write(&self, xml: &mut Writer, name: &QName) -> bool {
-        &*name.ns == DAV && self.live(xml, &name.local)
+        match &*name.ns {
+            DAV => self.live(xml, &name.local),
+            CALDAV | CARDDAV if self.place.kind == Kind::Principal => self.mount.principals().is_some_and(|known| self.homes(xml, name, &known.person)),
+            _ => false,
+        }
     }
 }
 
 impl Seen<'_> {
+    /// RFC 4791 §6.2.1, RFC 6638 §2.4, RFC 6352 §7.1.1.
+    fn homes(&self, xml: &mut Writer, name: &QName, person: &str) -> bool {
+        let mut list = |tag: &str, href: &str| _ = xml.open(tag).leaf("d:href", href).close(tag);
+        match (&*name.ns, name.local.as_str()) {
+            (CALDAV, "calendar-home-set") => list("cal:calendar-home-set", &format!("{CALENDARS}/{person}/")),
+            (CALDAV, "calendar-user-address-set") => list("cal:calendar-user-address-set", &self.place.href),
+            (CALDAV, "calendar-user-type") => _ = xml.leaf("cal:calendar-user-type", "INDIVIDUAL"),
+            (CARDDAV, "addressbook-home-set") => list("card:addressbook-home-set", &format!("{CONTACTS}/{person}/")),
+            _ => return false,
+        }
+        true
+    }
+
     fn live(&self, xml: &mut Writer, name: &str) -> bool {
         let principal = self.place.kind == Kind::Principal;
         match name {
@@ -135,7 +155,7 @@ pub async fn answer(method: &Method, place: &Place, members: &[Place], headers: 
             report_of(place, headers, &root, mount)
         }
         "DELETE" | "MOVE" | "ACL" => Err(Failure::new(StatusCode::FORBIDDEN, "this is the server's own, and stays as it is")),
-        "PUT" | "PATCH" | "MKCOL" | "COPY" | "PROPPATCH" | "LOCK" | "UNLOCK" => Err(Failure { allow: ALLOW, ..Failure::not_allowed() }),
+        "PUT" | "PATCH" | "MKCALENDAR" | "MKCOL" | "COPY" | "PROPPATCH" | "LOCK" | "UNLOCK" => Err(Failure { allow: ALLOW, ..Failure::not_allowed() }),
         name => Err(Failure { allow: ALLOW, ..Failure::unknown_method(name) }),
     }
 }

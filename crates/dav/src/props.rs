@@ -10,6 +10,7 @@ use holm_formats::xml::{QName, Writer};
 use holm_http::transfer::download::content_type;
 
 use crate::acl::{self, Control, Rights};
+use crate::dialect::Seen;
 use crate::expand::{self, Live};
 use crate::mount::Mount;
 use crate::multistatus::Multistatus;
@@ -26,7 +27,11 @@ fn is_live(local: &str) -> bool {
 }
 
 /// Live properties that a client may not set. Nor may it set what only principals have: others would believe it.
-pub fn is_protected(name: &QName) -> bool {
+pub fn is_protected(mount: &Mount, name: &QName) -> bool {
+    mount.dialect.is_protected(name).unwrap_or_else(|| is_plainly_protected(name))
+}
+
+fn is_plainly_protected(name: &QName) -> bool {
     let local = name.local.as_str();
     &*name.ns == DAV && (is_live(local) || crate::place::PRINCIPAL.contains(&local)) && local != "getlastmodified"
 }
@@ -64,6 +69,18 @@ impl Asked {
         Ok(())
     }
 
+    /// The same under an href that a client gave, with one property more: its tag and text.
+    pub fn write_as(&self, out: &mut Multistatus, href: &str, path: &Path, entry: &Entry, more: Option<(&str, &str)>) -> Result<()> {
+        let one = self.one(path, entry)?;
+        out.response(href, self.minimal, |xml| {
+            if let Some((tag, text)) = more {
+                xml.leaf(tag, text);
+            }
+            one.found(xml)
+        });
+        Ok(())
+    }
+
     /// Writes the response element of one entry with what its properties name (RFC 3253 §3.8).
     pub fn expand(&self, out: &mut Multistatus, path: &Path, entry: &Entry, properties: &[Expand]) -> Result<()> {
         let href = self.mount.href_of(path, entry);
@@ -80,7 +97,7 @@ impl Asked {
 
     fn wants_dead(&self) -> bool {
         match &self.propfind {
-            Propfind::Prop(names) => names.iter().any(|n| &*n.ns != DAV || !is_live(&n.local)),
+            Propfind::Prop(names) => self.mount.dialect.keeps_names() || names.iter().any(|n| &*n.ns != DAV || !is_live(&n.local)),
             _ => true,
         }
     }
@@ -96,7 +113,7 @@ struct One<'a> {
 
 impl Live for One<'_> {
     fn write(&self, xml: &mut Writer, name: &QName) -> bool {
-        if &*name.ns == DAV && self.live(xml, &name.local) {
+        if self.told(xml, &name.ns, &name.local) || (&*name.ns == DAV && self.live(xml, &name.local)) {
             return true;
         }
         let clark = name.clark();
@@ -109,16 +126,25 @@ impl Live for One<'_> {
 }
 
 impl One<'_> {
+    /// What the dialect knows of.
+    fn told(&self, xml: &mut Writer, ns: &str, local: &str) -> bool {
+        let Asked { mount, access, .. } = self.asked;
+        mount.dialect.write(xml, ns, local, &Seen { mount, access, path: self.path, entry: self.entry, dead: &self.dead })
+    }
+
     /// Writes what is there; answers the names that are not.
     fn found(&self, xml: &mut Writer) -> Vec<QName> {
         match &self.asked.propfind {
             Propfind::Prop(names) => return names.iter().filter(|name| !self.write(xml, name)).cloned().collect(),
             Propfind::AllProp { include } => {
                 for name in ALL {
-                    self.live(xml, name);
+                    let _ = self.told(xml, DAV, name) || self.live(xml, name);
                 }
-                for (_, value) in &self.dead {
-                    xml.fragment(value);
+                for (name, value) in &self.dead {
+                    // What is told by that name has been told.
+                    if !QName::from_clark(name).is_some_and(|n| &*n.ns == DAV && ALL.contains(&n.local.as_str())) {
+                        xml.fragment(value);
+                    }
                 }
                 for name in include.iter().filter(|n| &*n.ns == DAV && is_live(&n.local) && !ALL.contains(&n.local.as_str())) {
                     self.live(xml, &name.local);

@@ -3,6 +3,10 @@
 use crate::xml::{Element, QName, Refused};
 
 pub const DAV: &str = "DAV:";
+pub const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
+pub const CARDDAV: &str = "urn:ietf:params:xml:ns:carddav";
+/// Apple's CalendarServer.
+pub const CALENDAR_SERVER: &str = "http://calendarserver.org/ns/";
 /// Properties one request may name (T04).
 pub const MAX_PROPS: usize = 512;
 /// Bytes of their names together: an answer repeats them for every entry it tells of.
@@ -103,6 +107,11 @@ pub fn propertyupdate(root: &Element) -> Result<Vec<PropUpdate>, Refused> {
 /// RFC 5689 §5.1.
 pub fn mkcol(root: &Element) -> Result<Vec<PropUpdate>, Refused> {
     if root.is(DAV, "mkcol") { updates(root) } else { refuse("the root is not DAV:mkcol") }
+}
+
+/// RFC 4791 §9.2; the body of MKCALENDAR.
+pub fn mkcalendar(root: &Element) -> Result<Vec<PropUpdate>, Refused> {
+    if root.is(CALDAV, "mkcalendar") { updates(root) } else { refuse("the root is not CALDAV:mkcalendar") }
 }
 
 /// RFC 4918 §14.11.

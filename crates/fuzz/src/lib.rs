@@ -3,6 +3,7 @@
 
 mod headers;
 mod oauth;
+mod pim;
 mod sealed;
 mod settings_file;
 mod uri;
@@ -21,6 +22,7 @@ mod settings;
 
 pub use headers::{conditions, credentials, head, if_header, range, tokens};
 pub use oauth::oauth;
+pub use pim::{calendar, card, export, rule};
 pub use sealed::{keys, pack};
 pub use settings_file::config;
 pub use uri::{destination, path};
@@ -31,10 +33,13 @@ pub type Target = fn(&[u8]);
 /// Every target by name. Each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("bodies", bodies),
+    ("calendar", calendar),
+    ("card", card),
     ("conditions", conditions),
     ("config", config),
     ("credentials", credentials),
     ("destination", destination),
+    ("export", export),
     ("head", head),
     ("if_header", if_header),
     ("keys", keys),
@@ -43,5 +48,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("path", path),
     ("range", range),
     ("tokens", tokens),
+    ("rule", rule),
     ("xml", xml),
 ];

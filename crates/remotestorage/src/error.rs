@@ -98,7 +98,9 @@ impl From<Error> for Failure {
                 return Failure::new(StatusCode::SERVICE_UNAVAILABLE, e.to_string()).with(RETRY_AFTER, "5".into());
             }
             Error::Forbidden(_) => StatusCode::FORBIDDEN,
-            Error::IsFolder(_) | Error::IsFile(_) | Error::ParentMissing(_) | Error::Exists(_) | Error::Taken(_) | Error::NoSuchLock(_) => StatusCode::CONFLICT,
+            Error::IsFolder(_) | Error::IsFile(_) | Error::ParentMissing(_) | Error::Exists(_) | Error::Taken(_) | Error::SameUid(_) | Error::NoSuchLock(_) => {
+                StatusCode::CONFLICT
+            }
             Error::ConditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Error::Locked { .. } | Error::LockConflict(_) => StatusCode::LOCKED,
             Error::QuotaExceeded { .. } | Error::DiskFull | Error::Limit(_) => StatusCode::INSUFFICIENT_STORAGE,

@@ -198,6 +198,7 @@ impl From<Error> for Problem {
             | Error::NoSuchLock(_)
             | Error::Exists(_)
             | Error::Taken(_)
+            | Error::SameUid(_)
             | Error::IsFolder(_)
             | Error::IsFile(_)
             | Error::ConditionFailed(_)

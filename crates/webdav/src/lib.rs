@@ -5,4 +5,4 @@ mod links;
 mod parents;
 mod routes;
 
-pub use routes::{Webdav, routes};
+pub use routes::routes;

@@ -8,14 +8,14 @@ use axum::body::Body;
 use axum::response::Response;
 use holm_auth::{LinkVerdict, Shown};
 use holm_core::{Access, Error, LinkEnd, Name, Party, Path, Via};
+use holm_dav::dialect::Plain;
+use holm_dav::door::{Door, host_of_http2, too_many};
 use holm_dav::{Call, Failure, Mount, Viewer};
 use holm_http::body::Incoming;
 use holm_http::credentials::{self, LINK_VISIT, LINKS};
 use holm_http::path;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
-
-use crate::routes::{Webdav, host_of_http2, too_many};
 
 /// Longest token that is looked at.
 const MAX_TOKEN: usize = 256;
@@ -24,10 +24,10 @@ const MAX_TOKEN: usize = 256;
 const HEADERS: [(&str, &str); 3] = [("referrer-policy", "no-referrer"), ("cache-control", "no-store"), ("x-robots-tag", "noindex, nofollow")];
 
 /// Answers a request below `/dav/links`, where `below` are the names behind the token.
-pub async fn answer(webdav: &Webdav, mut head: Parts, body: Body, token: &str, below: &[Name], address: IpAddr) -> Response {
+pub async fn answer(door: &Door, mut head: Parts, body: Body, token: &str, below: &[Name], address: IpAddr) -> Response {
     host_of_http2(&mut head);
-    let mut response = match opened(webdav, &head, token, address).await {
-        Ok((access, end)) => serve(webdav, access, end, head, body, (token, below)).await,
+    let mut response = match opened(door, &head, token, address).await {
+        Ok((access, end)) => serve(door, access, end, head, body, (token, below)).await,
         Err(refusal) => *refusal,
     };
     for (name, value) in HEADERS {
@@ -36,10 +36,10 @@ pub async fn answer(webdav: &Webdav, mut head: Parts, body: Body, token: &str, b
     response
 }
 
-async fn opened(webdav: &Webdav, head: &Parts, token: &str, address: IpAddr) -> Result<(Access, LinkEnd), Box<Response>> {
-    let party = admit(webdav, head, token, address).await?;
+async fn opened(door: &Door, head: &Parts, token: &str, address: IpAddr) -> Result<(Access, LinkEnd), Box<Response>> {
+    let party = admit(door, head, token, address).await?;
     let via = Via { protocol: "link", address: Some(address) };
-    let found = webdav.gate.admit(party, via).and_then(|access| Ok(access.leads_to()?.map(|end| (access, end))));
+    let found = door.gate.admit(party, via).and_then(|access| Ok(access.leads_to()?.map(|end| (access, end))));
     match found {
         Ok(Some(found)) => Ok(found),
         Ok(None) | Err(Error::NoSuchPerson(_)) => Err(nowhere()),
@@ -48,7 +48,7 @@ async fn opened(webdav: &Webdav, head: &Parts, token: &str, address: IpAddr) -> 
 }
 
 /// The link's party, where the token is one and its password was right, now or before in this browser.
-async fn admit(webdav: &Webdav, head: &Parts, token: &str, address: IpAddr) -> Result<Arc<Party>, Box<Response>> {
+async fn admit(door: &Door, head: &Parts, token: &str, address: IpAddr) -> Result<Arc<Party>, Box<Response>> {
     if token.len() > MAX_TOKEN {
         return Err(nowhere());
     }
@@ -56,10 +56,10 @@ async fn admit(webdav: &Webdav, head: &Parts, token: &str, address: IpAddr) -> R
     // The cookie opens what is only read: another site's page may make a browser send it.
     let visit = if reads(&head.method) { credentials::cookie(&head.headers, LINK_VISIT) } else { None };
     let shown = Shown { password: password.as_deref().map(String::as_str), visit };
-    if let Some(party) = webdav.auth.link_believed(token, shown) {
+    if let Some(party) = door.auth.link_believed(token, shown) {
         return Ok(party);
     }
-    let (auth, token, visit) = (webdav.auth.clone(), token.to_owned(), visit.map(str::to_owned));
+    let (auth, token, visit) = (door.auth.clone(), token.to_owned(), visit.map(str::to_owned));
     let asked = tokio::task::spawn_blocking(move || {
         let shown = Shown { password: password.as_deref().map(String::as_str), visit: visit.as_deref() };
         (auth.link_holder(&token, shown, address), password.is_some())
@@ -83,13 +83,13 @@ fn reads(method: &Method) -> bool {
     matches!(method.as_str(), "GET" | "HEAD" | "PROPFIND" | "REPORT")
 }
 
-async fn serve(webdav: &Webdav, access: Access, end: LinkEnd, head: Parts, body: Body, (token, below): (&str, &[Name])) -> Response {
+async fn serve(door: &Door, access: Access, end: LinkEnd, head: Parts, body: Body, (token, below): (&str, &[Name])) -> Response {
     let LinkEnd { path: leads_to, folder, .. } = end;
     let mut prefix = LINKS.to_owned();
     path::push_name(&mut prefix, token);
     let base = if folder { leads_to.clone() } else { leads_to.parent().unwrap_or_default() };
     let name = base.name().filter(|_| folder).map_or("shared", Name::as_str).to_owned();
-    let mount = Mount { prefix, base, name, viewer: Viewer::Unnamed, hosts: webdav.hosts.clone() };
+    let mount = Mount { prefix, base, name, dialect: &Plain, viewer: Viewer::Unnamed, hosts: door.hosts.clone() };
     let path = match mount.path(below) {
         Ok(path) => path,
         Err(e) => return Failure::from(e).into_response(),
@@ -98,7 +98,7 @@ async fn serve(webdav: &Webdav, access: Access, end: LinkEnd, head: Parts, body:
         let to_file = path == mount.base && matches!(head.method, Method::GET | Method::HEAD);
         return if to_file { see_file(&mount, &leads_to) } else { *nowhere() };
     }
-    let random = webdav.gate.env().random();
+    let random = door.gate.env().random();
     let call = Call { access, mount: Arc::new(mount), path, headers: head.headers, body: Incoming::new(body), random };
     holm_dav::handle(&head.method, call).await
 }

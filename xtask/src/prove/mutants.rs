@@ -60,6 +60,8 @@ const MUTANTS: &[(&str, &str, By)] = &[
     ("empty-folder-stays", "a folder whose last document was taken away stays", Test("remotestorage::folders_come_and_go_with_their_documents")),
     ("storage-of-anybody", "a token opens its storage under anybody's name", Test("remotestorage::t40_bad_requests")),
     ("public-listed", "whoever comes may list what is public", Test("remotestorage::t40_what_is_public_is_read_by_all_and_listed_by_none")),
+    ("uid-taken-twice", "two objects of a calendar may have one UID", Test("calendars::what_is_no_object_is_refused_with_the_reason")),
+    ("item-stays-listed", "an object that went is still listed by its time", Test("calendars::an_object_that_comes_by_another_door_is_found")),
     ("move-from-nowhere", "the journal does not say where a move came from", Test("sync::every_change_is_told_once")),
     ("removed-without-token", "a removal leaves the folder's sync token and ETag as they were", Test("sync::every_change_is_seen_in_the_folders_above")),
     ("destination-lock-ignored", "MOVE and COPY go over locks at their destination", Test("webdav::locks_of_collections")),

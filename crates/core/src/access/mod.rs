@@ -6,6 +6,7 @@ mod browsing;
 mod content;
 mod differences;
 mod documents;
+mod items;
 mod link;
 mod log;
 pub(crate) mod sharing;
@@ -33,10 +34,12 @@ use crate::tree::entry::{self, Entry};
 use crate::tree::lock::{self, Lock};
 use crate::tree::version::{self, Version};
 use crate::upkeep::check::Report;
+use crate::upkeep::reindex::Reindexed;
 use crate::upkeep::{self, Rules, Upkeep};
 pub use account::{SecondFactors, check_passkey_name};
 pub use content::{Content, Cut, Transfer};
 pub use documents::Listed;
+pub use items::Item;
 pub use link::{Link, LinkEnd, NewLink};
 use log::Deed;
 pub use log::{AccessRecord, Act, RecordFilter, Via};
@@ -167,6 +170,12 @@ impl Gate {
     /// One round of upkeep for a person; blocking, and long where there is much to do.
     pub fn keep_up(&self, person: PersonId, rules: &Rules) -> Result<Upkeep> {
         upkeep::run(&*self.store(person)?, &self.env, rules)
+    }
+
+    /// Reads every calendar object and vCard of a person anew, and makes the index of them from that; blocking. Answers how many
+    /// there are, and the paths of those that could not be read.
+    pub fn reindex(&self, person: PersonId) -> Result<Reindexed> {
+        upkeep::reindex::run(&*self.store(person)?, &self.env)
     }
 
     /// Whether a change of the person's key is not complete: packs may be sealed under an earlier one.

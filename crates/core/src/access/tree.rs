@@ -214,6 +214,7 @@ impl Writer {
                         fresh,
                         whole,
                         batch: &mut batch,
+                        facts: None,
                     };
                     applier.apply(change)
                 });

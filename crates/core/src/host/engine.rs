@@ -48,6 +48,7 @@ const PARTS: [(&str, &[&str]); 2] = [("host", HOST_SCHEMA), ("person", PERSON_SC
 const PROBE: &str = "root key";
 /// What a removed person leaves in the database, `head` last: as long as that is there, there is more to delete.
 const LEFT: &[&str] = &[
+    "DELETE FROM item WHERE person = ?1",
     "DELETE FROM entry WHERE person = ?1",
     "DELETE FROM version WHERE person = ?1",
     "DELETE FROM trash WHERE person = ?1",

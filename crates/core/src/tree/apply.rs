@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use holm_pim::Facts;
+
 use super::change::{Change, Done, Outcome};
 use super::condition::{Precondition, Tags};
-use super::entry::{self, Entry, Kind};
+use super::entry::{self, Entry, Kind, TRASH};
+use super::item;
 use super::lock::Touch;
 use super::prop::PropChange;
 use crate::env::Timestamp;
@@ -143,6 +146,8 @@ pub struct Applier<'a> {
     /// The party may change the whole tree, and so end others' locks.
     pub whole: bool,
     pub batch: &'a mut Batch,
+    /// What the content says that is being put, where that was read already.
+    pub facts: Option<Facts>,
 }
 
 impl Applier<'_> {
@@ -154,6 +159,7 @@ impl Applier<'_> {
         }
         match change {
             Change::Put { path, content, media_type, modified } => self.put(path, content, media_type, modified),
+            Change::PutItem { path, content, media_type, facts } => self.put_item(path, content, media_type, facts),
             Change::MakeFolder { path, props } => self.make_folder(path, &props),
             Change::Remove { path } => self.remove(path),
             Change::PutDocument { path, content, media_type } => self.put_document(path, content, media_type),
@@ -286,6 +292,7 @@ impl Applier<'_> {
         let outcome = match target {
             Some(old) => {
                 self.keep_version(&old)?;
+                self.unlist(&old)?;
                 entry = Entry { name: old.name, created: old.created, props: old.props, media_type: entry.media_type.or(old.media_type), ..entry };
                 Outcome::Replaced
             }
@@ -361,13 +368,13 @@ impl Applier<'_> {
                 e.props.into(),
             ],
         )?;
-        Ok(())
+        if item::may_be(e) && e.parent != TRASH { self.list_item(e) } else { Ok(()) }
     }
 
     pub(super) fn delete_row(&self, e: &Entry) -> Result<()> {
         let sql = "DELETE FROM entry WHERE person = ?1 AND parent = ?2 AND key = ?3";
         self.tx.execute(sql, &[self.person.0.into(), e.parent.into(), e.key.as_str().into()])?;
-        Ok(())
+        self.unlist(e)
     }
 
     /// Makes written content a fact; answers its id and the tag of its hash.
@@ -377,8 +384,10 @@ impl Applier<'_> {
             NewContent::Inline(bytes) => (bytes.len() as i64, self.store.hash(bytes), Some(self.store.seal_content(id, bytes))),
             NewContent::Chunked { size, hash, .. } => (*size as i64, *hash, None),
         };
-        let sql = "INSERT INTO content (person, id, at, size, hash, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.tx.execute(sql, &[self.person.0.into(), id.into(), self.now.0.into(), size.into(), hash[..].into(), bytes.as_deref().into()])?;
+        let facts = self.facts.as_ref().map(|facts| item::encode(self.store, facts));
+        let sql = "INSERT INTO content (person, id, at, size, hash, bytes, facts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let (at, bytes, facts) = (self.now.0.into(), bytes.as_deref().into(), facts.as_deref().into());
+        self.tx.execute(sql, &[self.person.0.into(), id.into(), at, size.into(), hash[..].into(), bytes, facts])?;
         if let NewContent::Chunked { parts, .. } = content {
             self.keep_parts(id, 0, &parts)?;
         }

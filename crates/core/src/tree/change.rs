@@ -1,5 +1,7 @@
 //! The nouns of a write: what changes, what must hold, what came of it.
 
+use holm_pim::Facts;
+
 use super::condition::Precondition;
 use super::entry::Entry;
 use super::lock::Lock;
@@ -46,6 +48,13 @@ pub enum Change {
         content: NewContent,
         media_type: Option<String>,
         modified: Option<Timestamp>,
+    },
+    /// A calendar object or a vCard, with what it says. Nothing else in its folder may have its UID.
+    PutItem {
+        path: Path,
+        content: NewContent,
+        media_type: Option<String>,
+        facts: Facts,
     },
     MakeFolder {
         path: Path,
@@ -144,7 +153,11 @@ impl Change {
             Change::Begin { path, .. } | Change::Extend { path, .. } | Change::Finish { path, .. } | Change::Abandon { path, .. } => {
                 vec![(Ability::Append, path)]
             }
-            Change::Put { path, .. } | Change::PutDocument { path, .. } | Change::MakeFolder { path, .. } | Change::Lock { path, .. } => {
+            Change::Put { path, .. }
+            | Change::PutDocument { path, .. }
+            | Change::PutItem { path, .. }
+            | Change::MakeFolder { path, .. }
+            | Change::Lock { path, .. } => {
                 vec![(Ability::Append, path)]
             }
             Change::Patch { path, .. } | Change::Refresh { path, .. } | Change::Unlock { path, .. } | Change::Revert { path, .. } => {
@@ -166,7 +179,9 @@ impl Change {
     /// What it puts somewhere.
     pub fn content(&self) -> Option<&NewContent> {
         match self {
-            Change::Put { content, .. } | Change::PutDocument { content, .. } | Change::Extend { content, .. } => Some(content),
+            Change::Put { content, .. } | Change::PutDocument { content, .. } | Change::PutItem { content, .. } | Change::Extend { content, .. } => {
+                Some(content)
+            }
             _ => None,
         }
     }
@@ -174,9 +189,11 @@ impl Change {
     /// Whether it may put something over what is there, or take that away.
     pub fn replaces(&self) -> Option<(Ability, &Path)> {
         match self {
-            Change::Put { path, .. } | Change::PutDocument { path, .. } | Change::Lock { path, .. } | Change::Finish { path, .. } => {
-                Some((Ability::Write, path))
-            }
+            Change::Put { path, .. }
+            | Change::PutDocument { path, .. }
+            | Change::PutItem { path, .. }
+            | Change::Lock { path, .. }
+            | Change::Finish { path, .. } => Some((Ability::Write, path)),
             Change::Move { to, .. } | Change::Copy { to, .. } => Some((Ability::Delete, to)),
             _ => None,
         }

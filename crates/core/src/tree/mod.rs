@@ -7,6 +7,7 @@ pub mod change;
 pub mod condition;
 mod document;
 pub mod entry;
+pub mod item;
 pub mod lock;
 pub mod prop;
 pub mod transfer;

@@ -55,6 +55,7 @@ impl Applier<'_> {
             Some(old) if old.kind == Kind::File && route.from.kind == Kind::File => {
                 self.drop_locks(old.id)?;
                 self.keep_version(&old)?;
+                self.unlist(&old)?;
                 Ok(Some(old))
             }
             Some(old) => {

@@ -145,6 +145,7 @@ impl Applier<'_> {
         self.charge(wanted.size)?;
         let seq = self.journal(Op::Revert, old.id, old.parent, &old.key, None)?;
         self.keep_version(&old)?;
+        self.unlist(&old)?;
         let entry = Entry {
             seq,
             version: seq,

@@ -11,6 +11,7 @@ mod audit;
 pub mod check;
 mod compact;
 mod pace;
+pub mod reindex;
 mod sweep;
 mod thin;
 

@@ -29,8 +29,18 @@ fn applying<T>(store: &Store, env: &Env, party: &Party, mut work: impl FnMut(&mu
     store.catalog.writing(|tx| {
         let mut batch = Batch::begin(tx, store.person)?;
         let now = env.now();
-        let out =
-            work(&mut Applier { tx, store, person: store.person, party, now, precondition: &precondition, fresh: false, whole: true, batch: &mut batch })?;
+        let out = work(&mut Applier {
+            tx,
+            store,
+            person: store.person,
+            party,
+            now,
+            precondition: &precondition,
+            fresh: false,
+            whole: true,
+            batch: &mut batch,
+            facts: None,
+        })?;
         batch.finish(tx, store.person)?;
         Ok(out)
     })

@@ -6,7 +6,7 @@ use holm_formats::xml::{Element, QName, Writer};
 use http::StatusCode;
 
 use crate::multistatus::propstat;
-use crate::{Answer, Call, Failure, props, status, xml_answer};
+use crate::{Answer, Call, Failure, Mount, props, status, xml_answer};
 
 pub async fn mkcol(mut call: Call) -> Answer {
     let props = match body(&mut call).await? {
@@ -15,7 +15,7 @@ pub async fn mkcol(mut call: Call) -> Answer {
         Some(_) => return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body of MKCOL is DAV:mkcol or nothing")),
     };
     let names: Vec<QName> = props.iter().map(|p| p.name().clone()).collect();
-    let props = match properties(props)? {
+    let props = match properties(&call.mount, props)? {
         Ok(props) => props,
         Err(refused) => return Ok(refusal(&names, &refused)),
     };
@@ -25,7 +25,7 @@ pub async fn mkcol(mut call: Call) -> Answer {
 }
 
 /// An XML body; one of another type must be empty.
-async fn body(call: &mut Call) -> Result<Option<Element>, Failure> {
+pub async fn body(call: &mut Call) -> Result<Option<Element>, Failure> {
     if call.header("content-type").is_none_or(|t| t.contains("xml")) {
         return call.xml().await;
     }
@@ -36,13 +36,13 @@ async fn body(call: &mut Call) -> Result<Option<Element>, Failure> {
 }
 
 /// A property that cannot be set, and why.
-struct Refused {
-    name: QName,
-    status: StatusCode,
-    condition: Option<&'static str>,
+pub struct Refused {
+    pub name: QName,
+    pub status: StatusCode,
+    pub condition: Option<&'static str>,
 }
 
-fn properties(updates: Vec<PropUpdate>) -> Result<Result<Vec<PropChange>, Refused>, Failure> {
+fn properties(mount: &Mount, updates: Vec<PropUpdate>) -> Result<Result<Vec<PropChange>, Refused>, Failure> {
     let mut changes = Vec::new();
     for update in updates {
         let PropUpdate::Set(element) = update else { return Err(Failure::bad("DAV:mkcol sets properties, it removes none")) };
@@ -54,7 +54,7 @@ fn properties(updates: Vec<PropUpdate>) -> Result<Result<Vec<PropChange>, Refuse
             }
         } else if element.is(DAV, "displayname") {
             // A folder is called by its name here; saying another is not an error worth failing for.
-        } else if props::is_protected(&element.name) {
+        } else if props::is_protected(mount, &element.name) {
             return refused(StatusCode::FORBIDDEN, Some("d:cannot-modify-protected-property"));
         } else {
             match element.to_fragment(MAX_VALUE) {
@@ -67,7 +67,7 @@ fn properties(updates: Vec<PropUpdate>) -> Result<Result<Vec<PropChange>, Refuse
 }
 
 /// RFC 5689 §5.2: nothing was made, because of one property.
-fn refusal(names: &[QName], refused: &Refused) -> axum::response::Response {
+pub fn refusal(names: &[QName], refused: &Refused) -> axum::response::Response {
     let mut xml = Writer::document("d:mkcol-response", &[("d", DAV)]);
     propstat(&mut xml, std::slice::from_ref(&refused.name), refused.status, refused.condition);
     let others: Vec<_> = names.iter().filter(|n| **n != refused.name).cloned().collect();

@@ -34,6 +34,7 @@ pub async fn propfind(mut call: Call) -> Answer {
         let mut members = Members { access: call.access, id: entry.id, page: VecDeque::new(), after: Some(String::new()) };
         let folder = call.path;
         let step = move |out: &mut Multistatus| match members.next(&folder)? {
+            Some(member) if !asked.mount.dialect.shows(&folder, &member) => Ok(true),
             Some(member) => asked.write(out, &folder.join(Name::new(member.name.as_str())?), &member).map(|()| true),
             None => Ok(false),
         };
@@ -72,7 +73,7 @@ impl Members {
 }
 
 impl Call {
-    pub(super) fn asked(&self, propfind: Propfind) -> Result<Asked> {
+    pub fn asked(&self, propfind: Propfind) -> Result<Asked> {
         let hide_quota = hides_quota(self.header("user-agent").unwrap_or_default());
         Asked::new(propfind, self.mount.clone(), self.access.clone(), super::minimal(&self.headers), hide_quota)
     }

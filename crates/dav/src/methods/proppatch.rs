@@ -7,7 +7,7 @@ use holm_formats::xml::{Element, QName};
 use http::StatusCode;
 
 use crate::multistatus::Multistatus;
-use crate::{Answer, Call, Failure, props};
+use crate::{Answer, Call, Failure, Mount, props};
 
 const WIN32: &str = "urn:schemas-microsoft-com:";
 
@@ -23,7 +23,7 @@ pub async fn proppatch(mut call: Call) -> Answer {
             names.push(name.clone());
         }
     }
-    let (changes, modified) = match changes(updates) {
+    let (changes, modified) = match changes(&call.mount, updates) {
         Ok(changes) => changes,
         Err(culprits) => return Ok(refusal(&href, &names, &culprits)),
     };
@@ -43,13 +43,13 @@ pub async fn proppatch(mut call: Call) -> Answer {
 type Culprits = Vec<(QName, StatusCode)>;
 
 /// What is to be done, and the time of modification that was given among it.
-fn changes(updates: Vec<PropUpdate>) -> Result<(Vec<PropChange>, Option<Timestamp>), Culprits> {
+fn changes(mount: &Mount, updates: Vec<PropUpdate>) -> Result<(Vec<PropChange>, Option<Timestamp>), Culprits> {
     let mut changes = Vec::new();
     let mut modified = None;
     let mut culprits = Culprits::new();
     for update in updates {
         let name = update.name().clone();
-        if props::is_protected(&name) {
+        if props::is_protected(mount, &name) {
             culprits.push((name, StatusCode::FORBIDDEN));
             continue;
         }
@@ -60,6 +60,7 @@ fn changes(updates: Vec<PropUpdate>) -> Result<(Vec<PropChange>, Option<Timestam
             },
             PropUpdate::Remove(_) if sets_time(&name) => culprits.push((name, StatusCode::FORBIDDEN)),
             PropUpdate::Remove(name) => changes.push(PropChange::Remove { name: name.clark() }),
+            PropUpdate::Set(e) if !mount.dialect.takes(&e) => culprits.push((name, StatusCode::CONFLICT)),
             PropUpdate::Set(e) => {
                 if e.is(WIN32, "Win32LastModifiedTime") {
                     modified = time(&e).or(modified);

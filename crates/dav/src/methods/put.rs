@@ -26,7 +26,7 @@ pub async fn put(mut call: Call) -> Answer {
 }
 
 /// What can be refused before a large body comes: `Expect: 100-continue` then gets its answer at once.
-fn early(call: &Call, precondition: &holm_core::Precondition) -> Result<(), Failure> {
+pub fn early(call: &Call, precondition: &holm_core::Precondition) -> Result<(), Failure> {
     if call.path.is_root() {
         return Err(Failure::not_allowed());
     }

@@ -62,6 +62,7 @@ fn write(call: Call, asked: crate::props::Asked, first: bool, mut changed: VecDe
             return Ok(false);
         };
         match &difference.entry {
+            Some(entry) if !asked.mount.dialect.shows(&call.path, entry) => {}
             Some(entry) => asked.write(out, &difference.path, entry)?,
             // Who has nothing yet need not hear of what is gone.
             None if first => {}

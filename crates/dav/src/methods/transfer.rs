@@ -30,7 +30,7 @@ async fn transfer(call: Call, change: Change) -> Answer {
     Ok(status(if done.outcome == Outcome::Created { StatusCode::CREATED } else { StatusCode::NO_CONTENT }))
 }
 
-fn target(call: &Call) -> Result<(Path, Overwrite), Failure> {
+pub fn target(call: &Call) -> Result<(Path, Overwrite), Failure> {
     let uri = call.one("destination")?.ok_or_else(|| Failure::bad("a Destination header is needed"))?;
     let to = call.mount.resolve(uri, &call.headers).map_err(|e| match e {
         Elsewhere::Malformed => Failure::bad("the Destination is no URI of a name"),

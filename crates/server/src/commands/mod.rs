@@ -6,6 +6,8 @@ mod demo;
 mod export;
 mod gc;
 mod grant;
+mod import;
+mod index;
 mod key;
 mod kit;
 mod log;
@@ -56,6 +58,11 @@ pub enum Command {
     Versions(versions::Versions),
     /// See whether catalogs, packs, journals and quotas agree; a server may be running
     Check(check::Check),
+    /// Take in calendars (.ics) and contacts (.vcf) that other programs exported; a server may be running
+    Import(import::Import),
+    /// What is derived from people's trees: make it anew
+    #[command(subcommand)]
+    Index(index::Index),
     /// Let go what retention no longer keeps, and free its space; a server does this by itself once a day
     Gc(gc::Gc),
     /// List a folder of a person's tree, without a server
@@ -94,6 +101,8 @@ pub fn run(command: Command, settings: Settings) -> Fallible<()> {
         Command::Trash(verb) => verb.run(&opened()?),
         Command::Versions(verb) => verb.run(&opened()?),
         Command::Check(check) => check.run(&opened()?),
+        Command::Import(import) => import.run(&opened()?),
+        Command::Index(verb) => verb.run(&opened()?),
         Command::Gc(gc) => gc.run(&settings, &opened()?),
         Command::Export(export) => export.run(&opened()?),
         Command::Ls(place) => place.list(&opened()?),

@@ -9,10 +9,10 @@ use axum::middleware::from_fn;
 use axum::routing::get;
 use holm_auth::Auth;
 use holm_core::Gate;
+use holm_dav::Door;
 use holm_http::fetch::Fetcher;
 use holm_remotestorage::RemoteStorage;
 use holm_web::{Live, Turns, Web};
-use holm_webdav::Webdav;
 use holm_webfinger::Webfinger;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
@@ -81,7 +81,7 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
     tokio::spawn(background::each_day(gate.clone(), retention));
     let health = Router::new().route("/health", get(|| async { "ok\n" }));
     let hosts: Option<Arc<[String]>> = settings.hosts().map(Arc::from);
-    let webdav = Webdav { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
+    let door = Door { gate: gate.clone(), auth: auth.clone(), hosts: hosts.clone().unwrap_or_default() };
     let kits = Arc::new(kit::keeper(&settings, &opened));
     let fetch = Arc::new(Fetcher::new(settings.private_hosts.clone().unwrap_or_default()));
     let (closing, closed) = watch::channel(false);
@@ -95,7 +95,7 @@ async fn serve(settings: Settings, opened: Opened) -> Fallible<()> {
         doors: [holm_remotestorage::link as holm_webfinger::Door].into(),
     };
     let doors = health.merge(holm_web::routes(web)).merge(holm_remotestorage::routes(storage)).merge(holm_webfinger::routes(webfinger));
-    let router = doors.merge(holm_webdav::routes(webdav)).layer(from_fn(holm_web::app));
+    let router = doors.merge(holm_caldav::routes(door.clone())).merge(holm_webdav::routes(door)).layer(from_fn(holm_web::app));
     let mut failed = gate.failed();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;

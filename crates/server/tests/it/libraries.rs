@@ -1,4 +1,4 @@
-//! Libraries that speak WebDAV, each driven by a script in its own language (`tests/clients`).
+//! Libraries and programs that speak WebDAV, CalDAV and CardDAV, each driven by a script in its own language (`tests/clients`).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,4 +27,24 @@ fn npm_webdav() {
     let (Some(node), Some(modules)) = (tool("node", TEST), fetched("npm", TEST)) else { return };
     // From its standard input, node looks for modules in the directory it runs in.
     passes(Command::new(node).current_dir(modules).args(["--input-type=module", "-"]), "webdav.mjs");
+}
+
+#[test]
+fn python_caldav() {
+    let Some(venv) = fetched("pim", "python_caldav") else { return };
+    passes(Command::new(venv.join("bin/python")).arg("-"), "caldav.py");
+}
+
+#[test]
+fn vdirsyncer() {
+    const TEST: &str = "vdirsyncer";
+    let (Some(venv), Some(_)) = (fetched("pim", TEST), tool("curl", TEST)) else { return };
+    passes(Command::new("sh").arg("-x").env("VDIRSYNCER", venv.join("bin/vdirsyncer")), "vdirsyncer.sh");
+}
+
+#[test]
+fn npm_tsdav() {
+    const TEST: &str = "npm_tsdav";
+    let (Some(node), Some(modules)) = (tool("node", TEST), fetched("npm", TEST)) else { return };
+    passes(Command::new(node).current_dir(modules).args(["--input-type=module", "-"]), "tsdav.mjs");
 }
