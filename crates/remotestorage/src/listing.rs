@@ -21,7 +21,7 @@ const EMPTY: &str = "empty";
 const BEGIN: &str = r#"{"@context":"http://remotestorage.io/spec/folder-description","items":{"#;
 const END: &str = "}}";
 
-pub async fn get(call: Call, head_only: bool) -> Answer {
+pub async fn get(call: Call) -> Answer {
     let path = &call.place.path;
     if !call.access.allows(Ability::Read, path)? {
         // Told by the one who refuses, so that it is on record.
@@ -34,9 +34,6 @@ pub async fn get(call: Call, head_only: bool) -> Answer {
     };
     if is_known(&call, folder.as_ref()) {
         return Ok(head(StatusCode::NOT_MODIFIED, folder.as_ref()).body(Body::empty()).expect("plain headers"));
-    }
-    if head_only {
-        return Ok(head(StatusCode::OK, folder.as_ref()).header(CONTENT_TYPE, "application/ld+json").body(Body::empty()).expect("plain headers"));
     }
     let (folder, bytes) = match list(call.access.clone(), path.clone()).await? {
         Some(listed) => (Some(listed.folder), listed.members.finish()),

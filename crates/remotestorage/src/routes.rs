@@ -80,7 +80,8 @@ async fn done(rs: &RemoteStorage, place: Place, method: Method, headers: HeaderM
     let (path, is_folder) = (place.path.clone(), place.is_folder);
     let call = Call { access, place, headers, body: Incoming::new(body), random: rs.gate.env().random() };
     let answer = match (method.as_str(), is_folder) {
-        ("GET" | "HEAD", true) => listing::get(call, method == Method::HEAD).await,
+        // Of the answer to a HEAD the body is not sent, but its length is told.
+        ("GET" | "HEAD", true) => listing::get(call).await,
         ("GET" | "HEAD", false) => document::get(call, method == Method::HEAD).await,
         ("PUT" | "DELETE", true) => Err(Failure::bad("folders come and go with the documents in them; name a document")),
         ("PUT", false) => document::put(call).await,

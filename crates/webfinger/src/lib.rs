@@ -62,8 +62,8 @@ impl Query {
 }
 
 async fn handle(State(webfinger): State<Webfinger>, request: Request) -> Response {
-    let (head, address) = (request.method() == Method::HEAD, ClientAddress::of(request.extensions()));
-    if !head && request.method() != Method::GET {
+    let address = ClientAddress::of(request.extensions());
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return answer(StatusCode::METHOD_NOT_ALLOWED).header("Allow", "GET, HEAD").body(Body::empty()).expect("a static answer");
     }
     let Some(query) = request.uri().query().and_then(Query::parse) else {
@@ -75,8 +75,7 @@ async fn handle(State(webfinger): State<Webfinger>, request: Request) -> Respons
     match found.unwrap_or(Err(Refusal::Failed(Error::Poisoned))) {
         Ok(jrd) => {
             let json = serde_json::to_string(&jrd).expect("texts are JSON");
-            let body = if head { Body::empty() } else { Body::from(json) };
-            answer(StatusCode::OK).header(CONTENT_TYPE, "application/jrd+json").body(body).expect("plain headers")
+            answer(StatusCode::OK).header(CONTENT_TYPE, "application/jrd+json").body(Body::from(json)).expect("plain headers")
         }
         Err(Refusal::Unknown) => refuse(StatusCode::NOT_FOUND, "nobody here is called so"),
         Err(Refusal::Throttled(seconds)) => {

@@ -1,6 +1,6 @@
 // remoteStorage as apps speak it: remotestorage.js in a browser, on pages of another site than holm, on several devices of one
-// person. HOLM_SCENARIO says what to do, HOLM_ORIGIN and HOLM_TOKEN with what, HOLM_LIBRARY which release of the library,
-// HOLM_APP where the example app is, HOLM_CHROMIUM the browser. A line on standard output asks the test for something.
+// person. HOLM_SCENARIO says what to do, HOLM_ORIGIN and HOLM_SESSION with what, HOLM_TOKEN is another app's, to look with,
+// HOLM_LIBRARY says which release of the library, HOLM_APP where the example app is, HOLM_CHROMIUM the browser. A line on standard output asks the test for something.
 // With HOLM_SHOTS, a folder, the example is put there as pictures.
 
 import assert from "node:assert/strict";
@@ -10,11 +10,24 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const { HOLM_SCENARIO, HOLM_ORIGIN, HOLM_TOKEN, HOLM_LIBRARY, HOLM_APP, HOLM_CHROMIUM, HOLM_SHOTS } = process.env;
+const { HOLM_SCENARIO, HOLM_ORIGIN, HOLM_SESSION, HOLM_TOKEN, HOLM_LIBRARY, HOLM_APP, HOLM_CHROMIUM, HOLM_SHOTS } = process.env;
 const find = createRequire(`${process.cwd()}/`).resolve;
 const axe = readFileSync(find("axe-core/axe.min.js"), "utf8");
 const ADDRESS = `ann@${new URL(HOLM_ORIGIN).host}`;
 const PATIENCE = 20_000;
+
+/** An app as developers write it: a client for its folder, whose events and errors are kept. */
+function begin() {
+  const rs = new window.RemoteStorage({ cache: true, changeEvents: { local: true, window: false, remote: true, conflict: true } });
+  rs.access.claim("notes", "rw");
+  rs.caching.enable("/notes/");
+  rs.setSyncInterval(2_000);
+  const [client, open] = [rs.scope("/notes/"), rs.scope("/public/notes/")];
+  Object.assign(window, { rs, client, open, events: [], errors: [] });
+  client.on("change", ({ origin, relativePath, oldValue, newValue }) => window.events.push({ origin, relativePath, oldValue, newValue }));
+  rs.on("error", error => window.errors.push(error?.name ?? String(error)));
+}
+const PAGE = `<!doctype html><title>App</title><script src="library.js"></script><script>(${begin})()</script>`;
 
 /** The site that the app is from. */
 const TYPES = { ".html": "text/html", ".js": "text/javascript" };
@@ -24,7 +37,7 @@ const site = createServer((request, response) => {
   const file = HOLM_APP ? join(HOLM_APP, path === "/" ? "index.html" : path) : files[path];
   try {
     response.setHeader("Content-Type", TYPES[path.match(/\.\w+$/)?.[0] ?? ".html"] ?? "text/plain");
-    response.end(file ? readFileSync(file) : '<!doctype html><title>App</title><script src="library.js"></script>');
+    response.end(file ? readFileSync(file) : PAGE);
   } catch {
     response.writeHead(404).end();
   }
@@ -37,6 +50,8 @@ const browser = await chromium.launch({ executablePath: HOLM_CHROMIUM, args: ["-
 /** One more device: a browser that has never seen the app. */
 async function device(options = {}) {
   const context = await browser.newContext({ reducedMotion: "reduce", viewport: { width: 1280, height: 860 }, ...options });
+  // Somebody who is signed in to holm on it. As of a page over TLS: that of this machine may keep it too.
+  await context.addCookies([{ name: "__Host-holm", value: HOLM_SESSION, url: HOLM_ORIGIN.replace("http:", "https:"), secure: true, httpOnly: true, sameSite: "Lax" }]);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const wrong = [];
@@ -60,34 +75,31 @@ async function until(what, holds) {
   }
 }
 
-/** The app as developers write it: a client for its folder, whose events and errors are kept. */
-async function app() {
-  const a = await device();
-  await a.page.evaluate(() => {
-    const rs = new window.RemoteStorage({ cache: true, changeEvents: { local: true, window: false, remote: true, conflict: true } });
-    rs.access.claim("notes", "rw");
-    rs.caching.enable("/notes/");
-    rs.setSyncInterval(2_000);
-    const [client, open] = [rs.scope("/notes/"), rs.scope("/public/notes/")];
-    Object.assign(window, { rs, client, open, events: [], errors: [] });
-    client.on("change", ({ origin, relativePath, oldValue, newValue }) => window.events.push({ origin, relativePath, oldValue, newValue }));
-    rs.on("error", error => window.errors.push(error?.name ?? String(error)));
-  });
-  return a;
+/** The app asks, holm shows who asks for what, and the person answers. */
+async function connect({ page }, answer = "Allow") {
+  if (HOLM_APP) {
+    await page.getByRole("banner").getByRole("button").click();
+    await page.getByLabel("Your address").fill(ADDRESS);
+    await page.getByRole("dialog").getByRole("button", { name: "Connect", exact: true }).click();
+  } else {
+    await page.evaluate(address => void rs.connect(address), ADDRESS);
+  }
+  await page.getByRole("heading", { level: 1, name: /^Let .+ in\?$/ }).waitFor();
+  // Who asks, in full.
+  await page.getByText(new URL(APP).origin, { exact: true }).waitFor();
+  await page.getByRole("button", { name: answer, exact: true }).click();
+  await page.waitForURL(url => url.href.startsWith(APP));
+  await until("the app knows", () => page.evaluate(wanted => rs.remote.connected === wanted, answer === "Allow"));
 }
 
-const connect = ({ page }) =>
-  page.evaluate(([address, token]) => new Promise(done => {
-    window.rs.on("connected", done);
-    window.rs.connect(address, token);
-  }), [ADDRESS, HOLM_TOKEN]);
 const write = ({ page }, name, text) => page.evaluate(([name, text]) => window.client.storeFile("text/plain; charset=utf-8", name, text), [name, text]);
 const read = ({ page }, name) => page.evaluate(name => window.client.getFile(name, false).then(file => file?.data), name);
 const event = ({ page }, wanted) => page.evaluate(wanted => window.events.find(e => Object.entries(wanted).every(([key, value]) => e[key] === value)), wanted);
 
 /** Two devices, through everything that a library does. */
 async function library() {
-  const [first, second] = [await app(), await app()];
+  const [first, second] = [await device(), await device()];
+  await connect(first, "Do not allow");
   await connect(first);
   await connect(second);
 
@@ -168,7 +180,7 @@ const button = (page, name) => page.getByRole("button", { name, exact: true });
 const note = (page, title) => page.getByRole("navigation").getByRole("button", { name: title });
 const status = (page, text) => page.getByRole("status").getByText(text).waitFor();
 
-async function begin({ page }, text) {
+async function jot({ page }, text) {
   await button(page, "New note").click();
   await page.getByRole("textbox", { name: "Note" }).fill(text);
 }
@@ -177,8 +189,8 @@ async function begin({ page }, text) {
 async function notes() {
   const first = await device();
   await looked(first, "notes-empty");
-  await begin(first, "Groceries\nmilk\nbread");
-  await begin(first, "Boats\nthree small ones, at noon");
+  await jot(first, "Groceries\nmilk\nbread");
+  await jot(first, "Boats\nthree small ones, at noon");
   await note(first.page, "Groceries").click();
   await looked(first, "notes");
   // Without a network, from the start.
@@ -187,7 +199,7 @@ async function notes() {
   await first.context.setOffline(true);
   await first.page.reload();
   await note(first.page, "Groceries").click();
-  await begin(first, "Written on a train\nno network");
+  await jot(first, "Written on a train\nno network");
   await first.page.reload();
   await note(first.page, "Written on a train").waitFor();
   await first.context.setOffline(false);
@@ -195,14 +207,18 @@ async function notes() {
   await button(first.page, "Connect").click();
   await first.page.getByLabel("Your address").fill(ADDRESS);
   await looked(first, "notes-connect");
-  await allow(first);
+  await button(first.page, "Cancel").click();
+  await connect(first, "Do not allow");
+  await status(first.page, "You did not allow it");
+  await connect(first);
   await status(first.page, `In step with ${ADDRESS}`);
+  await first.page.evaluate(() => rs.setSyncInterval(2_000));
   await until("the server has them", async () => (await names("/notes/")).length === 3);
   const file = (await names("/notes/"))[0];
   assert.equal(await kept(`/notes/${file}`), "Groceries\nmilk\nbread");
 
   const second = await device({ viewport: { width: 390, height: 800 } });
-  await allow(second);
+  await connect(second);
   await note(second.page, "Groceries").click();
   assert.equal(await second.page.getByRole("textbox", { name: "Note" }).inputValue(), "Groceries\nmilk\nbread");
   await second.page.getByRole("textbox", { name: "Note" }).fill("Groceries\nmilk, bread, tea");
@@ -229,16 +245,10 @@ async function notes() {
 
   console.log("revoke");
   await status(first.page, "No access to your storage any more");
-  await begin(first, "Still mine");
+  await jot(first, "Still mine");
   await button(first.page, "Connect again").waitFor();
   await looked(first, "notes-revoked");
   assert.deepEqual([first.wrong, second.wrong], [[], []]);
-}
-
-/** The person says yes. */
-async function allow({ page }) {
-  await page.evaluate(([address, token]) => rs.connect(address, token), [ADDRESS, HOLM_TOKEN]);
-  await page.evaluate(() => { rs.setSyncInterval(2_000); document.querySelector("dialog[open]")?.close(); });
 }
 
 try {

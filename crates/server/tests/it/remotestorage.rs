@@ -99,6 +99,9 @@ fn folders_come_and_go_with_their_documents() {
     assert!(items["a"]["Last-Modified"].as_str().unwrap().ends_with(" GMT"));
     assert_eq!(items["deep/"], json!({ "ETag": a.etag("/notes/deep/").trim_matches('"') }));
     assert_eq!((a.names("/notes/deep/"), a.names("/notes/deep/er/")), ("er/".into(), "b".into()));
+    let (head, whole) = (a.ask("HEAD", "/notes/", &[], "").expect(200), a.ask("GET", "/notes/", &[], "").expect(200));
+    assert_eq!((head.header("etag"), head.body.len()), (whole.header("etag"), 0));
+    assert!(head.header("content-length").is_none_or(|length| length == whole.body.len().to_string()), "{}", head.head);
     a.ask("DELETE", "/notes/deep/er/b", &[], "").expect(200);
     assert_eq!(a.names("/notes/"), "a");
     assert_eq!((a.items("/notes/deep/"), a.items("/notes/deep/er/")), (json!({}), json!({})));

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::oauth::token;
 use crate::server::{Server, fetched, tool};
+use crate::sessions::{Session, session};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/notes")
@@ -21,7 +22,7 @@ fn passes(test: &str, scenario: &str, more: &[(&str, &str)]) {
     // From its standard input, node looks for modules in the directory it runs in.
     command.current_dir(modules).args(["--input-type=module", "-"]).stdin(Stdio::from(std::fs::File::open(script).unwrap()));
     command.env("HOLM_SCENARIO", scenario).env("HOLM_CHROMIUM", chromium).env("HOLM_ORIGIN", format!("http://localhost:{}", s.address.port()));
-    command.env("HOLM_TOKEN", token(&s, "notes:rw", &[], 0)).envs(more.iter().copied());
+    command.env("HOLM_TOKEN", token(&s, "notes:rw", &[], 0)).env("HOLM_SESSION", session(&s, "ann", Session::Proven)).envs(more.iter().copied());
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         match line.unwrap().as_str() {
