@@ -12,11 +12,15 @@ export interface Page {
   icon: Name;
   key: string;
   admin?: boolean;
+  /** Addresses below it are its own too, and it fills the window. */
+  deep?: boolean;
   load: () => Promise<{ default: Component }>;
 }
 
 const pages: Page[] = [
   { path: "/", name: text.nav.home, icon: "home", key: "h", load: () => import("./pages/Home.svelte") },
+  { path: "/files", name: text.nav.files, icon: "folder", key: "f", deep: true, load: () => import("./pages/Files.svelte") },
+  { path: "/trash", name: text.nav.trash, icon: "trash", key: "t", load: () => import("./pages/Trash.svelte") },
   { path: "/access", name: text.nav.access, icon: "access", key: "a", load: () => import("./pages/Access.svelte") },
   { path: "/connect", name: text.nav.connect, icon: "connect", key: "c", load: () => import("./pages/Connect.svelte") },
   { path: "/settings", name: text.nav.settings, icon: "settings", key: "s", load: () => import("./pages/Settings.svelte") },
@@ -25,4 +29,4 @@ const pages: Page[] = [
 
 /** Those that are for whoever is signed in. */
 export const shown = () => pages.filter(page => !page.admin || session.admin);
-export const at = (path: string) => shown().find(page => page.path === path);
+export const at = (path: string) => shown().find(page => page.path === path || (page.deep && path.startsWith(`${page.path}/`)));

@@ -4,12 +4,21 @@ import { text } from "./text";
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte"] as const;
 
+// To make one takes longer than to write a whole folder with it.
+const formats = new Map<string, unknown>();
+
+function kept<T>(name: string, make: () => T): T {
+  if (!formats.has(name)) formats.set(name, make());
+  return formats.get(name) as T;
+}
+
 /** `12.3 GB`: decimal, as disks are sold. */
 export function bytes(count: number): string {
   const power = Math.min(count < 1 ? 0 : Math.floor(Math.log10(count) / 3), UNITS.length - 1);
   const value = count / 1000 ** power;
-  const format = { style: "unit", unit: UNITS[power], unitDisplay: "short", maximumFractionDigits: value < 10 && power > 0 ? 1 : 0 } as const;
-  return new Intl.NumberFormat(text.language, format).format(value);
+  const digits = value < 10 && power > 0 ? 1 : 0;
+  const format = { style: "unit", unit: UNITS[power], unitDisplay: "short", maximumFractionDigits: digits } as const;
+  return kept(`${power} ${digits}`, () => new Intl.NumberFormat(text.language, format)).format(value);
 }
 
 const ABOUT: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -26,13 +35,14 @@ export function about(time: string): string {
   const seconds = (Date.parse(time) - Date.now()) / 1000;
   const unit = ABOUT.find(([, length]) => Math.abs(seconds) >= length);
   if (!unit) return text.justNow;
-  return new Intl.RelativeTimeFormat(text.language, { numeric: "auto" }).format(Math.trunc(seconds / unit[1]), unit[0]);
+  return kept("about", () => new Intl.RelativeTimeFormat(text.language, { numeric: "auto" })).format(Math.trunc(seconds / unit[1]), unit[0]);
 }
 
 /** `22 November 2026, 15:04`. */
-export const exact = (time: string) => new Intl.DateTimeFormat(text.language, { dateStyle: "long", timeStyle: "short" }).format(new Date(time));
+export const exact = (time: string) =>
+  kept("exact", () => new Intl.DateTimeFormat(text.language, { dateStyle: "long", timeStyle: "short" })).format(new Date(time));
 
-export const day = (time: string) => new Intl.DateTimeFormat(text.language, { dateStyle: "medium" }).format(new Date(time));
+export const day = (time: string) => kept("day", () => new Intl.DateTimeFormat(text.language, { dateStyle: "medium" })).format(new Date(time));
 
 /** `Firefox on Linux`, of what a browser calls itself. */
 export function browser(agent: string): string {

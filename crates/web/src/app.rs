@@ -22,15 +22,17 @@ pub struct File {
 }
 
 /// What the document is answered for; `web/src/pages.ts` says what each shows.
-const PAGES: [&str; 9] = ["/", "/welcome", "/sign-in", "/allow", "/device", "/access", "/connect", "/settings", "/people"];
+const PAGES: [&str; 11] = ["/", "/welcome", "/sign-in", "/allow", "/device", "/files", "/trash", "/access", "/connect", "/settings", "/people"];
+/// Whatever lies below is a folder's page, or what a link leads to.
+const DEEP: [&str; 2] = ["/files/", "/s/"];
 const DOCUMENT: &str = "/index.html";
 /// Files here have their content's hash in their name.
 const HASHED: &str = "/assets/";
 
 /// Nothing but the app's own files runs, nothing frames it, and no text becomes code or markup but through the one policy by
 /// which Svelte makes its own templates (T28, Trusted Types).
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; \
-    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 
 /// On every answer of the app (T27, T28).
 const HEADERS: [(&str, &str); 7] = [
@@ -49,7 +51,8 @@ pub async fn app(request: Request, next: Next) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    let wanted = if PAGES.contains(&path) && takes(headers, ACCEPT, "text/html") { DOCUMENT } else { path };
+    let page = PAGES.contains(&path) || DEEP.iter().any(|deep| path.starts_with(deep));
+    let wanted = if page && takes(headers, ACCEPT, "text/html") { DOCUMENT } else { path };
     match FILES.iter().find(|f| f.path == wanted) {
         Some(file) => answer(file, request.method(), headers),
         // A file of another version of the app; a request for a password would puzzle whoever looks at a page.

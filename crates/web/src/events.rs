@@ -142,8 +142,8 @@ impl Stream {
             if *self.closing.borrow() || !self.may() {
                 return None;
             }
-            if self.once || self.more || self.looked.elapsed() >= LOOK || self.wake.has_changed().is_ok_and(|changed| changed) {
-                self.wake.mark_unchanged();
+            if self.once || self.more || self.looked.elapsed() >= LOOK {
+                self.more = false;
                 // Storage that fails is told of by what changes; the asker comes again.
                 let text = self.news().await.ok()?;
                 if !text.is_empty() {
@@ -157,7 +157,7 @@ impl Stream {
                 self.sent = Instant::now();
                 return Some(":\n\n".into());
             }
-            let _ = timeout(TICK, self.wake.changed()).await;
+            self.more |= timeout(TICK, self.wake.changed()).await.is_ok();
         }
     }
 

@@ -103,3 +103,29 @@ export const invitations = {
   add: (new_: { note: string; quota: number | null; days: number }) => send<{ link: string }>("POST", "/invitations", new_).then(made => made.link),
   takeBack: (id: string) => send<void>("DELETE", `/invitations/${name(id)}`),
 };
+
+export type ItemOrder = "name" | "modified" | "modified-falling" | "size" | "size-falling";
+
+export const files = {
+  list: (path: string, order: ItemOrder, after: string | null, limit: number) => send<T.FolderPage>("GET", `/files${query({ path, order, after, limit })}`),
+  look: (path: string) => send<T.Item>("GET", `/files/item${query({ path })}`),
+  versions: (path: string) => send<{ items: T.Version[] }>("GET", `/files/versions${query({ path })}`).then(found => found.items),
+  change: (changes: T.FileChange[]) => send<{ items: T.FileChanged[] }>("POST", "/files/changes", { changes }).then(done => done.items),
+  /** Where a file's content is, for whatever shows or keeps it. */
+  content: (path: string, more: { version?: number; download?: boolean } = {}) =>
+    `/api/v1/files/content${query({ path, version: more.version, download: more.download ? "true" : undefined })}`,
+  archive: (path: string, names: string[]) => `/api/v1/files/archive${query({ path, names: names.join("/") })}`,
+};
+
+export const trash = {
+  list: (after: string | null) => send<{ items: T.Trashed[]; next: string | null }>("GET", `/trash${query({ after, limit: 200 })}`),
+  purge: (id: number) => send<void>("DELETE", `/trash/${id}`),
+  empty: () => send<void>("DELETE", "/trash"),
+};
+
+export const links = {
+  list: () => all<T.Link>("/links"),
+  add: (new_: { path: string; abilities: T.Ability[]; password: string | null; until: string | null }) => send<T.Link & { url: string }>("POST", "/links", new_),
+  end: (id: number) => send<void>("DELETE", `/links/${id}`),
+  open: (token: string, password: string | null) => send<T.OpenLink>("POST", "/links/open", password === null ? { token } : { token, password }),
+};

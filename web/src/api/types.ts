@@ -185,3 +185,77 @@ export interface RecoveryKit {
   words: string[];
   page: string;
 }
+
+export interface Item {
+  id: number;
+  name: string;
+  kind: "folder" | "file";
+  size: number;
+  modified: string;
+  etag: string;
+  type: string | null;
+}
+
+export interface FolderPage {
+  folder: Item;
+  items: Item[];
+  next: string | null;
+}
+
+export interface Version {
+  id: number;
+  size: number;
+  modified: string;
+  ended: string;
+}
+
+export interface Trashed {
+  id: number;
+  path: string;
+  kind: "folder" | "file";
+  size: number;
+  type: string | null;
+  deleted: string;
+  by: string;
+}
+
+export type FileChange =
+  | { do: "make-folder"; path: string }
+  | { do: "move" | "copy"; from: string; to: string }
+  | { do: "delete"; path: string }
+  | { do: "restore"; id: number; to?: string | null }
+  | { do: "revert"; path: string; version: number };
+
+export interface FileChanged {
+  path: string | null;
+  item: Item | null;
+  undo: FileChange | null;
+  problem: { type: string; detail: string } | null;
+}
+
+/** A place where something changed, and what is there now. */
+export interface Place {
+  path: string;
+  item: Item | null;
+}
+
+export interface Link {
+  id: number;
+  party: number;
+  name: string;
+  path: string;
+  abilities: Ability[];
+  password: boolean;
+  until: string | null;
+  used: string | null;
+  standing: Grant["standing"];
+}
+
+export interface OpenLink {
+  name: string;
+  folder: boolean;
+  abilities: Ability[];
+  purpose: string;
+  until: string | null;
+  address: string;
+}

@@ -6,6 +6,9 @@ import { told } from "../api/send";
 const STAY = 6_000;
 const STAY_TO_UNDO = 12_000;
 
+/** Messages at a time. */
+const MOST = 3;
+
 export interface Notice {
   id: number;
   message: string;
@@ -19,7 +22,8 @@ class Notices {
 
   #show(notice: Omit<Notice, "id">): void {
     const id = ++this.#last;
-    this.list.push({ id, ...notice });
+    // What was said before makes room.
+    this.list = [...this.list.slice(1 - MOST), { id, ...notice }];
     setTimeout(() => this.drop(id), notice.undo || notice.bad ? STAY_TO_UNDO : STAY);
   }
 

@@ -47,6 +47,34 @@ fn t30_an_old_proof_is_asked_for_anew() {
     passes("t30_an_old_proof_is_asked_for_anew", "stepUp", &s, &[("HOLM_SESSION", &token)]);
 }
 
+/// With ann signed in, who proved to be there, and an app password of hers.
+fn with_files(test: &str, scenario: &str) {
+    let s = Server::start();
+    let token = session(&s, "ann", Session::Proven);
+    passes(test, scenario, &s, &[("HOLM_SESSION", &token), ("HOLM_SECRET", &s.secret)]);
+    assert!(s.run(&["check"]).is_ok());
+}
+
+#[test]
+fn files_are_looked_at_and_changed_by_hand_and_by_keyboard() {
+    with_files("files_are_looked_at_and_changed_by_hand_and_by_keyboard", "browse");
+}
+
+#[test]
+fn t38_links_open_what_they_say_for_whoever_holds_them() {
+    with_files("t38_links_open_what_they_say_for_whoever_holds_them", "share");
+}
+
+#[test]
+fn uploads_go_on_after_a_lost_network_and_a_reload() {
+    with_files("uploads_go_on_after_a_lost_network_and_a_reload", "upload");
+}
+
+#[test]
+fn large_folders_show_at_once_and_scroll() {
+    with_files("large_folders_show_at_once_and_scroll", "many");
+}
+
 #[test]
 fn apps_are_shown_to_the_person_and_let_in_for_less() {
     let s = Server::start();
@@ -57,7 +85,9 @@ fn apps_are_shown_to_the_person_and_let_in_for_less() {
 #[test]
 fn t28_pages_run_nothing_but_their_own_files() {
     let s = Server::start();
-    for page in ["/", "/welcome", "/sign-in", "/allow", "/device", "/access", "/connect", "/settings", "/people"] {
+    let pages =
+        ["/", "/welcome", "/sign-in", "/allow", "/device", "/files", "/files/a/b%20c", "/s/a-token", "/trash", "/access", "/connect", "/settings", "/people"];
+    for page in pages {
         let answer = s.page(page, &[BROWSER]).expect(200);
         let policy = answer.header("content-security-policy").unwrap();
         for part in ["default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'", "require-trusted-types-for 'script'"] {

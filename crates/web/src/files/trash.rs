@@ -1,6 +1,7 @@
 //! What was deleted, as long as it stays.
 
 use holm_core::{Change, Timestamp};
+use holm_formats::media;
 use http::StatusCode;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -34,7 +35,7 @@ struct Trashed {
     /// Of a file, in bytes.
     #[schema(minimum = 0)]
     size: u64,
-    /// A file's media type, where whoever wrote it said one.
+    /// A file's media type.
     r#type: Option<String>,
     deleted: Time,
     /// Who deleted it.
@@ -43,7 +44,9 @@ struct Trashed {
 
 impl From<holm_core::Trashed> for Trashed {
     fn from(t: holm_core::Trashed) -> Trashed {
-        Trashed { id: Id(t.entry), path: t.place, kind: t.kind.into(), size: t.size, r#type: t.media_type, deleted: Time(t.at), by: t.party }
+        let (kind, told) = (t.kind.into(), t.media_type.filter(|told| told != "application/octet-stream"));
+        let r#type = (kind == Kind::File).then(|| told.unwrap_or_else(|| media::by_name(&t.place).to_owned()));
+        Trashed { id: Id(t.entry), path: t.place, kind, size: t.size, r#type, deleted: Time(t.at), by: t.party }
     }
 }
 
