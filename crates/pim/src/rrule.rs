@@ -1,5 +1,5 @@
 //! Recurrence rules (RFC 5545 §3.3.10), on a clock on the wall. Days are found by asking each day of a period whether the rule's
-//! parts hold, as python-dateutil does, against which this is tried; a rule without COUNT is entered where it is needed.
+//! parts hold, as python-dateutil does; a rule without COUNT is entered where it is needed.
 
 use std::ops::ControlFlow;
 
