@@ -48,7 +48,7 @@ struct Asked {
     path: String,
     /// Only these of its members, with `/` between their names.
     #[serde(default)]
-    #[param(max_length = 8000)]
+    #[param(max_length = 1000)]
     names: String,
 }
 
