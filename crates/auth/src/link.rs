@@ -84,11 +84,17 @@ impl Auth {
         Ok(Ok(right))
     }
 
-    /// What the browser keeps in which a link's password was right, so that it need not ask again for twelve hours.
-    pub fn visit_link(&self, party: Arc<Party>, via: Via) -> Result<Token> {
-        let token = Token::random(self.env());
-        self.gate.admit(party, via)?.visit_link(&Token::hash(token.reveal()))?;
-        Ok(token)
+    /// Opens a link in a browser: what its token and password come to, and, where it asked for one, what the browser keeps so that
+    /// it need not ask again for twelve hours. Blocking.
+    pub fn open_link(&self, token: &str, password: Option<&str>, via: Via, address: IpAddr) -> Result<(LinkVerdict, Option<Token>)> {
+        // Not what was believed a moment ago: the password may be another one since.
+        self.checked.lock().expect("checked credentials").remove(&believed_by(token, Shown { password, visit: None }));
+        let before = self.host().proof(CredentialKind::Link, &Token::hash(token))?.and_then(|proof| proof.phrase);
+        let verdict = self.link_holder(token, Shown { password, visit: None }, address)?;
+        let (LinkVerdict::Admitted(party), Some(phrase)) = (&verdict, before) else { return Ok((verdict, None)) };
+        let visit = Token::random(self.env());
+        let held = self.gate.admit(party.clone(), via)?.visit_link(&phrase, &Token::hash(visit.reveal()))?;
+        Ok(if held { (verdict, Some(visit)) } else { (LinkVerdict::Password, None) })
     }
 
     /// The PHC string of a link's password. Blocking.

@@ -67,6 +67,22 @@ impl Failure {
         Failure { condition: Some(Condition::NeedPrivilege(privilege, path.clone())), ..self }
     }
 
+    /// With a text that names no place.
+    pub fn without_places(self) -> Failure {
+        let text = match self.status {
+            StatusCode::FORBIDDEN => "this link does not allow that",
+            StatusCode::NOT_FOUND => "nothing is here",
+            StatusCode::CONFLICT => "the folder that should hold this is not there, or something else stands in its way",
+            StatusCode::PRECONDITION_FAILED => "it is not as the request says it must be",
+            StatusCode::LOCKED => "this is locked",
+            StatusCode::INSUFFICIENT_STORAGE => "there is no room",
+            status => status.canonical_reason().unwrap_or("this can not be done"),
+        };
+        // What went wrong inside is for the log.
+        let text = if self.status.is_server_error() { self.text } else { text.to_owned() };
+        Failure { text, ..self }
+    }
+
     /// For failures that are about no place in a tree.
     pub fn into_response(self) -> Response {
         self.respond(Path::to_string)

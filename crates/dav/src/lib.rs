@@ -55,7 +55,9 @@ pub async fn handle(method: &Method, call: Call) -> Response {
 /// An answer as it goes out: what failed says where by hrefs.
 pub fn told(access: &Access, mount: &Mount, answer: Answer) -> Response {
     let href = |path: &Path| mount.href(path, access.stat(path).is_ok_and(|e| e.is_folder()));
-    answer.unwrap_or_else(|failure| failure.respond(href))
+    // Texts name whole paths; whoever holds a link is told nothing of what lies above.
+    let shown = |failure: Failure| if mount.principals().is_some() { failure } else { failure.without_places() };
+    answer.unwrap_or_else(|failure| shown(failure).respond(href))
 }
 
 /// Does what the method says; a failure is still to be told.

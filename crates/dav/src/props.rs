@@ -185,7 +185,10 @@ impl One<'_> {
             "lockdiscovery" => {
                 xml.open("d:lockdiscovery");
                 for (lock, root) in &self.locks {
-                    active_lock(xml, lock, &self.asked.mount.href(root, folder && root == self.path), self.own(lock));
+                    let (own, named) = (self.own(lock), self.asked.mount.principals().is_some());
+                    // Programs write people's names there.
+                    let shown = Lock { owner: if own || named { lock.owner.clone() } else { String::new() }, ..lock.clone() };
+                    active_lock(xml, &shown, &self.asked.mount.href(root, folder && root == self.path), own);
                 }
                 xml.close("d:lockdiscovery")
             }
@@ -205,7 +208,7 @@ impl One<'_> {
     }
 
     fn quota(&self, xml: &mut Writer, name: &str) -> bool {
-        match (self.asked.usage, name) {
+        match (self.asked.usage.filter(|_| self.asked.mount.principals().is_some()), name) {
             (Some(usage), "quota-used-bytes") => xml.leaf("d:quota-used-bytes", &usage.used.to_string()),
             (Some(Usage { used, quota }), _) if quota > 0 => xml.leaf("d:quota-available-bytes", &quota.saturating_sub(used).to_string()),
             _ => return false,

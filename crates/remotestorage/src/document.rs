@@ -62,6 +62,7 @@ fn early(call: &Call, precondition: &Precondition) -> Result<(), Failure> {
     match call.access.stat(&call.place.path) {
         Ok(entry) if entry.is_folder() => return Err(Error::IsFolder(call.place.path.clone()).into()),
         Ok(_) | Err(Error::NotFound(_)) => {}
+        Err(Error::Denied(..)) => return Ok(()),
         Err(e) => return Err(e.into()),
     }
     Ok(call.access.check(&call.place.path, precondition)?)

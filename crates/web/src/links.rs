@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
-use holm_auth::{LinkVerdict, Shown, Token};
+use holm_auth::{LinkVerdict, Token};
 use holm_core::{Abilities, CredentialKind, Env, LinkEnd, NewLink, Page, Path, Via};
 use holm_http::client::ClientAddress;
 use holm_http::credentials::{LINK_VISIT, LINKS};
@@ -253,19 +253,18 @@ impl FromRequestParts<Web> for From {
 async fn open_link(State(web): State<Web>, From(address): From, Json(held): Json<HeldLink>) -> Result<Response, Problem> {
     blocking(move || {
         let nowhere = || Problem::not_found("this link leads nowhere: it was mistyped, it ended, or it was taken back; ask whoever gave it to you");
-        let shown = Shown { password: held.password.as_deref(), visit: None };
-        let party = match web.auth.link_holder(&held.token, shown, address)? {
+        let via = Via { protocol: "link", address: Some(address) };
+        let (verdict, visit) = web.auth.open_link(&held.token, held.password.as_deref(), via, address)?;
+        let party = match verdict {
             LinkVerdict::Admitted(party) => party,
             LinkVerdict::Password => return Err(Problem::new(Kind::Refused, "this link asks for its password; ask whoever gave it to you")),
             LinkVerdict::Unknown => return Err(nowhere()),
             LinkVerdict::Throttled(seconds) => return Err(Problem::throttled(seconds)),
         };
-        let via = Via { protocol: "link", address: Some(address) };
-        let access = web.gate.admit(party.clone(), via)?;
+        let access = web.gate.admit(party, via)?;
         let Some(LinkEnd { path: leads_to, folder, what }) = access.leads_to()? else { return Err(nowhere()) };
         let mut place = LINKS.to_owned();
         path::push_name(&mut place, &held.token);
-        let visit = held.password.is_some().then(|| web.auth.visit_link(party, via)).transpose()?;
         let name = leads_to.name().map_or("shared", |n| n.as_str()).to_owned();
         let mut address = format!("{place}/");
         if !folder {

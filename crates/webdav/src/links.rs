@@ -83,8 +83,16 @@ fn reads(method: &Method) -> bool {
     matches!(method.as_str(), "GET" | "HEAD" | "PROPFIND" | "REPORT")
 }
 
+/// A lock would outlast the link, and only who took it can end it.
+fn locks_nothing() -> Response {
+    Failure::new(StatusCode::FORBIDDEN, "links lock nothing; write without a lock").into_response()
+}
+
 async fn serve(door: &Door, access: Access, end: LinkEnd, head: Parts, body: Body, (token, below): (&str, &[Name])) -> Response {
     let LinkEnd { path: leads_to, folder, .. } = end;
+    if head.method.as_str() == "LOCK" {
+        return locks_nothing();
+    }
     let mut prefix = LINKS.to_owned();
     path::push_name(&mut prefix, token);
     let base = if folder { leads_to.clone() } else { leads_to.parent().unwrap_or_default() };

@@ -130,12 +130,13 @@ impl Access {
         Ok(Some(LinkEnd { path, folder, what }))
     }
 
-    /// The password of the link whose holder this is was right: a credential of its own for this browser.
-    pub fn visit_link(&self, hash: &[u8; 32]) -> Result<()> {
+    /// The password of the link whose holder this is was right, as `phrase` is its PHC string: a credential of its own for this
+    /// browser. Answers whether it still is the link's.
+    pub fn visit_link(&self, phrase: &str, hash: &[u8; 32]) -> Result<bool> {
         let (party, kind, name) = (self.party.id, CredentialKind::LinkVisit, self.party.label.as_str());
         self.host.end_oldest(self.person(), party, kind, VISITS)?;
         let expires = Some(self.tree.env.now().plus(VISIT));
         let new = NewCredential { kind, party, name, hash, phrase: None, expires };
-        self.host.add_credential(self.person(), &new).map(|_| ())
+        self.host.add_beside(self.person(), self.party.credential, phrase, &new)
     }
 }

@@ -109,6 +109,11 @@ impl Access {
     /// [`Error::Denied`] where this party may not share that, [`Error::Forbidden`] where it would give more than it has.
     pub fn grant(&self, what: &NewGrant) -> Result<i64> {
         let rights = self.rights()?;
+        // Where a link leads and what it allows is one grant: see [`Access::change_link`].
+        let party = self.store().catalog.reading(|tx| ledger::party(tx, self.person(), what.party))?;
+        if party.is_some_and(|party| party.kind == PartyKind::Link) {
+            return Err(Error::Invalid("a link has one grant; change the link, or make another".into()));
+        }
         self.booking(|book| book.grant(what, &rights))
     }
 

@@ -103,6 +103,23 @@ impl Host {
         })
     }
 
+    /// Adds a credential, where another one of the person's holds and asks for this very password beside; answers whether.
+    pub(crate) fn add_beside(&self, person: PersonId, other: i64, phrase: &str, new: &NewCredential<'_>) -> Result<bool> {
+        let now = self.env.now().0;
+        self.catalog.writing(|tx| {
+            // First, so that whoever changes the password now comes before all of this, or after.
+            let sql = "UPDATE credential SET phrase = phrase WHERE person = ?1 AND id = ?2 AND phrase = ?3 AND revoked IS NULL";
+            if tx.execute(sql, &[person.0.into(), other.into(), phrase.into()])? == 0 {
+                return Ok(false);
+            }
+            let id = next(tx, person)?;
+            let sql = "INSERT INTO credential (person, id, party, kind, name, hash, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            let (kind, expires) = (new.kind.name().into(), new.expires.map(|t| t.0).into());
+            tx.execute(sql, &[person.0.into(), id.into(), new.party.0.into(), kind, new.name.into(), new.hash[..].into(), now.into(), expires])?;
+            Ok(true)
+        })
+    }
+
     /// A person's credentials of a kind, those that were revoked too.
     pub fn credentials(&self, person: PersonId, kind: CredentialKind, page: Page) -> Result<Vec<Credential>> {
         let sql = "SELECT id, party, name, created, used, revoked, phrase FROM credential

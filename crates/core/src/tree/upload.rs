@@ -83,7 +83,7 @@ impl Applier<'_> {
         if chain.target().is_some_and(|there| there.is_folder()) {
             return Err(Error::IsFolder(path.clone()));
         }
-        let known = self.tx.first("SELECT COUNT(*) FROM upload WHERE person = ?1", &[self.person.0.into()], |row| row.int(0))?;
+        let known = self.tx.first("SELECT COUNT(*) FROM upload WHERE person = ?1 AND done = 0", &[self.person.0.into()], |row| row.int(0))?;
         if known.unwrap_or(0) >= MOST {
             return Err(Error::Limit("1,000 uploads are under way; finish or end some of them"));
         }

@@ -64,8 +64,27 @@ fn t38_a_link_shows_its_folder_and_nothing_above() {
         ("MOVE", "/a.txt", &[&*format!("Destination: /dav/links/{held}/new")]),
     ] {
         let body = if method == "PROPPATCH" { "<propertyupdate xmlns='DAV:'><set><prop><x xmlns='y'>1</x></prop></set></propertyupdate>" } else { "" };
-        by(&s, &held, method, path, headers, body).expect(403);
+        let refused = by(&s, &held, method, path, headers, body).expect(403);
+        assert!(!refused.text().contains("private"), "{method}: {}", refused.text());
     }
+    let (works, _) = link(&s, json!({ "path": "/private/trip", "abilities": ["read", "write", "delete"] }));
+    s.send(
+        "LOCK",
+        "/private",
+        &["Depth: infinity"],
+        "<lockinfo xmlns='DAV:'><lockscope><exclusive/></lockscope><locktype><write/></locktype><owner>Ann Smith</owner></lockinfo>",
+    )
+    .expect(200);
+    for (method, path, status) in
+        [("PUT", "/no/such", 409), ("MKCOL", "/a.txt", 405), ("PUT", "/a.txt", 423), ("GET", "/nothing", 404), ("LOCK", "/a.txt", 403)]
+    {
+        let refused = by(&s, &works, method, path, &[], "").expect(status);
+        assert!(!refused.text().contains("private"), "{method}: {}", refused.text());
+    }
+    let asked = "<propfind xmlns='DAV:'><prop><lockdiscovery/><quota-used-bytes/><quota-available-bytes/></prop></propfind>";
+    let told = by(&s, &works, "PROPFIND", "/", &["Depth: 0"], asked).expect(207).text();
+    assert!(told.contains("activelock") && !told.contains("Ann") && !told.contains("private"), "{told}");
+    assert!(!told.contains("<d:quota-used-bytes>"), "how much is kept in all: {told}");
     by(&s, &held, "COPY", "/a.txt", &["Destination: /dav/files/ann/new"], "").expect(502);
 }
 
@@ -82,7 +101,9 @@ fn t38_a_link_to_a_file_is_that_file() {
     for (method, path) in [("PROPFIND", "/"), ("GET", "/day%201/b.html"), ("PROPFIND", "/day%201"), ("PUT", "/c.txt")] {
         by(&s, &held, method, path, &["Depth: 1"], "").expect(404);
     }
-    let open = s.ask("", "POST", "/links/open", &[], &json!({ "token": held }).to_string()).expect(200).json();
+    let opened = s.ask("", "POST", "/links/open", &[], &json!({ "token": held, "password": "whatever" }).to_string()).expect(200);
+    assert_eq!(opened.header("Set-Cookie"), None, "what asks for nothing keeps nothing");
+    let open = opened.json();
     assert_eq!((open["name"].as_str(), open["folder"].as_bool()), (Some("a.txt"), Some(false)));
     assert_eq!(open["address"].as_str(), Some(&*format!("/dav/links/{held}/a.txt")));
     assert!(!open.to_string().contains("private") && !open.to_string().contains("bob"), "{open}");
@@ -94,6 +115,9 @@ fn t38_what_is_dropped_into_a_link_nobody_sees_by_it() {
     let (held, _) = link(&s, json!({ "path": "/private/trip", "abilities": ["append"] }));
     by(&s, &held, "PUT", "/mine.jpg", &[], "x").expect(201);
     assert_eq!(s.send("GET", "/private/trip/mine.jpg", &[], "").text(), "x");
+    let large = "x".repeat(1_000_000);
+    by(&s, &held, "PUT", "/large.jpg", &[], &large).expect(201);
+    by(&s, &held, "PUT", "/large.jpg", &[], &large).expect(403);
     by(&s, &held, "PUT", "/mine.jpg", &[], "y").expect(403);
     by(&s, &held, "PUT", "/a.txt", &[], "y").expect(403);
     for method in ["GET", "PROPFIND", "DELETE"] {
@@ -130,7 +154,11 @@ fn t38_a_password_is_asked_for_at_every_door_and_few_are_tried() {
     by(&s, &other, "GET", "/diary", &[&visit], "").expect(401);
     // Another password ends what the one before opened.
     let token = session(&s, "ann", Session::Proven);
+    let more = json!({ "party": made["party"], "scope": "/", "abilities": ["read"] });
+    s.ask(&token, "POST", "/grants", &[], &more.to_string()).expect(422);
+    open(json!({ "token": held, "password": password })).expect(200);
     s.ask(&token, "PATCH", &format!("/links/{}", made["id"]), &[], r#"{"password":"a newer password"}"#).expect(200);
+    open(json!({ "token": held, "password": password })).expect(401);
     std::thread::sleep(Duration::from_millis(1_100));
     by(&s, &held, "GET", "/a.txt", &[&visit], "").expect(401);
     by(&s, &held, "GET", "/a.txt", &[&with(password)], "").expect(401);
