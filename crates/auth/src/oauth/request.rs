@@ -51,6 +51,10 @@ pub struct Asked {
     pub(super) prompt: Vec<String>,
     pub tos_uri: Option<String>,
     pub policy_uri: Option<String>,
+    /// A site that described itself to nobody: nothing goes there before the person answered, for anybody can write an address with
+    /// another site's name in it (T22).
+    #[serde(default)]
+    pub(super) site: bool,
 }
 
 /// Why a request at the authorization endpoint comes to nothing.
@@ -75,7 +79,7 @@ impl Asked {
     }
 
     pub fn is_silent(&self) -> bool {
-        self.prompt.iter().any(|p| p == "none")
+        !self.site && self.prompt.iter().any(|p| p == "none")
     }
 
     pub fn wants_sign_in(&self) -> bool {
@@ -126,7 +130,7 @@ impl Auth {
             Err(Refusal::Said(error, why)) => (error, why),
             Err(other) => return Err(Unasked::Page(other)),
         };
-        let answer = asked.answer(self.origin(), &[("error", refused.0), ("error_description", &refused.1)]);
+        let answer = asked.answer(self.origin(), &[("error", refused.0), ("error_description", &refused.1)]).filter(|_| client.kind != Kind::Site);
         Err(answer.map_or_else(|| Unasked::Page(Refusal::Said(refused.0, refused.1)), Unasked::Redirect))
     }
 
@@ -148,6 +152,7 @@ impl Auth {
             prompt: params.get("prompt").into_iter().flat_map(|p| p.split(' ')).map(str::to_owned).collect(),
             tos_uri: None,
             policy_uri: None,
+            site: false,
         }
     }
 
@@ -171,6 +176,7 @@ impl Auth {
             return said("invalid_request", "the prompt none stands alone");
         }
         let site = client.kind == Kind::Site;
+        asked.site = site;
         asked.scope = scopes(params, if site { Dialect::RemoteStorage } else { Dialect::Holm })?.to_string();
         asked.doors = if site { vec![super::resource::STORAGE.to_owned()] } else { self.doors(params.all("resource"))? };
         if client.metadata.dpop_bound_access_tokens && asked.key.is_none() && params.get("dpop_jkt").is_some() {
@@ -196,6 +202,7 @@ impl Auth {
         asked.redirect = Some(text.to_owned());
         asked.scope = scopes(params, Dialect::RemoteStorage)?.to_string();
         asked.doors = vec![super::resource::STORAGE.to_owned()];
+        asked.site = true;
         // Bound to no key: nothing of what this flow knows could prove one.
         asked.key = None;
         Ok(asked)

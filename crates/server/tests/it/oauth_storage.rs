@@ -52,8 +52,19 @@ fn an_app_of_a_storage_gets_its_folders_and_nothing_else() {
     assert_eq!(s.send_as(&token, "GET", "/rs/ann/notes/a", &[], "").status, 200);
     assert_eq!(s.send_as(&token, "GET", "/dav/files/ann/apps/notes/a", &[], "").status, 403);
     asked[5].1 = "cal";
-    let to = browser.open(&asked).expect(303).header("Location").unwrap().to_owned();
-    assert_eq!(param(&to, "error").as_deref(), Some("invalid_scope"), "{to}");
+    assert!(browser.open(&asked).expect(400).text().contains("invalid_scope"), "told to the person, and sent nowhere");
+}
+
+#[test]
+fn t22_a_site_that_nobody_knows_is_sent_nothing_before_the_person_answered() {
+    let s = Server::start();
+    let mut nobody = Browser { s: &s, session: String::new(), asked: String::new() };
+    let mut asked = asks("https://evil.example/cb", "notes:rw");
+    asked.push(("prompt", "none"));
+    let to = nobody.open(&asked).expect(303).header("Location").unwrap().to_owned();
+    assert!(to.contains("/allow#") && !to.contains("evil"), "{to}");
+    let by_code = [("client_id", "https://evil.example"), ("redirect_uri", "https://evil.example/any?x=1"), ("response_type", "foo")];
+    assert_eq!(nobody.open(&by_code).expect(400).header("Location"), None);
 }
 
 #[test]

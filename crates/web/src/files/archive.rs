@@ -89,6 +89,15 @@ struct Archive {
     _place: OwnedSemaphorePermit,
 }
 
+/// A name that means the same to every program that unpacks: on Windows some take `\` for a separator and what stands before `:` for a
+/// disk, drop dots and spaces at the end, and write from right to left where a character says so (T15).
+fn portable(name: &str) -> String {
+    let steers = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain: String = name.chars().map(|c| if matches!(c, '\\' | ':') || c.is_control() || steers(c) { '_' } else { c }).collect();
+    let kept = plain.trim_end_matches(['.', ' ']);
+    format!("{kept}{}", "_".repeat(plain.len() - kept.len()))
+}
+
 fn member(name: String, path: Path, e: &Entry) -> Member {
     Member { name, path, folder: e.is_folder(), size: e.size, modified: e.modified.0 }
 }
@@ -107,9 +116,9 @@ fn members(access: &Access, top: &Path, names: &str) -> holm_core::Result<Vec<Me
     for name in names.split('/').filter(|name| !name.is_empty()) {
         let at = top.join(holm_core::Name::new(name)?);
         let e = access.stat(&at)?;
-        found.push(member(e.name.clone(), at.clone(), &e));
+        found.push(member(portable(&e.name), at.clone(), &e));
         if e.is_folder() {
-            folders.push((format!("{}/", e.name), at, e.id));
+            folders.push((format!("{}/", portable(&e.name)), at, e.id));
         }
     }
     while let Some((prefix, at, id)) = folders.pop() {
@@ -119,7 +128,7 @@ fn members(access: &Access, top: &Path, names: &str) -> holm_core::Result<Vec<Me
             let Some(last) = page.last() else { break };
             after = last.key.clone();
             for e in &page {
-                let (name, path) = (format!("{prefix}{}", e.name), at.join(holm_core::Name::new(e.name.clone())?));
+                let (name, path) = (format!("{prefix}{}", portable(&e.name)), at.join(holm_core::Name::new(e.name.clone())?));
                 if e.is_folder() {
                     folders.push((format!("{name}/"), path.clone(), e.id));
                 }
@@ -220,4 +229,24 @@ async fn get_archive(caller: Granted, Query(asked): Query<Asked>) -> Result<Resp
     });
     let head = Response::builder().header(CONTENT_TYPE, "application/zip").header(CONTENT_DISPOSITION, disposition(true, &format!("{name}.zip")));
     Ok(head.body(Body::from_stream(blocks)).expect("plain headers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::portable;
+
+    #[test]
+    fn t15_names_mean_the_same_to_every_program_that_unpacks() {
+        for (name, packed) in [
+            ("Ångström 1.txt", "Ångström 1.txt"),
+            ("..\\..\\evil.txt", ".._.._evil.txt"),
+            ("\\\\host\\share", "__host_share"),
+            ("C:evil.txt", "C_evil.txt"),
+            ("photo\u{202e}gpj.exe", "photo_gpj.exe"),
+            ("dots. .", "dots___"),
+            ("...", "___"),
+        ] {
+            assert_eq!(portable(name), packed);
+        }
+    }
 }

@@ -80,6 +80,7 @@ async fn asked(web: &Web, encoded: &str, address: IpAddr) -> Result<Asked, Unask
 async fn silently(web: &Web, head: &Parts, asked: Asked) -> Result<String, Refusal> {
     let (web, token, address) = (web.clone(), token(&head.headers).map(str::to_owned), ClientAddress::of(&head.extensions));
     let to = waiting(move || {
+        web.auth.count_request(address)?;
         let session = match token.map(|token| web.auth.session(&token)).transpose()? {
             Some(holm_auth::Standing::Open(session)) => Some(session),
             _ => None,
