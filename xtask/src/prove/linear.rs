@@ -173,7 +173,7 @@ pub fn run(binary: &Path, options: &Options) -> Fallible<Outcome> {
 fn history(holm: &Holm, running: &mut Running, number: u64, random: &mut Random, outcome: &mut Outcome) -> Fallible<Vec<Seen>> {
     let race = Race::of(format!("/h{number}"));
     let mut clients: Vec<Client> = (0..CLIENTS).map(|n| Client::new(n, random.next())).collect();
-    let mut kill = (number % KILLS == 0).then(|| Duration::from_micros(random.below(MIDST * 1_000)));
+    let mut kill = number.is_multiple_of(KILLS).then(|| Duration::from_micros(random.below(MIDST * 1_000)));
     while clients.iter().any(|c| c.left > 0) {
         let target = &running.target.clone();
         let race = &race;
