@@ -15,6 +15,7 @@ fn sync(s: &Server, path: &str, token: &str, props: &str) -> (String, String) {
 /// Every response of a multistatus.
 fn responses(text: &str) -> Vec<&str> {
     // The first piece is what stands before the first response.
+    // What stands before the first response is the head of the document.
     text.split("<d:response>").skip(1).collect()
 }
 

@@ -28,8 +28,7 @@ impl Entropy for Ago {
 /// The server's data, opened beside it.
 pub fn host(s: &Server, ago: i64) -> (Host, Env) {
     let text = std::fs::read_to_string(s.dir.path().join("root.key")).expect("the root key");
-    // The first two words tell what the line is, and its version.
-    let mut words = text.split_whitespace().skip(2);
+    let mut words = text.split_whitespace().skip(2); // The first two tell what the line is, and its version.
     let epoch = words.next().and_then(|w| w.parse().ok()).expect("an epoch");
     let hex = words.next().expect("the key in hex");
     let bytes: Vec<u8> = (0..32).map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).expect("hex")).collect();
